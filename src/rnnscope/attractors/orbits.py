@@ -1,0 +1,280 @@
+"""Orbits: where the state goes when the input is held constant."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from rnnscope.attractors._starts import check_starts, draw_starts
+from rnnscope.base.errors import require
+from rnnscope.base.probe import Probe
+from rnnscope.systems import System
+
+MOVING, SETTLED, DIVERGED = 0, 1, 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orbits(Probe):
+    """Hold inputs constant, begin at several states, drop a transient, keep what the output does then.
+
+        x[t] = f(x[t-1], ū),  y[t] = g(x[t], ū),  t = 1 … n_transient + n_keep
+
+    A start has *settled* when max|x[t] - x[t-1]| / (1 + |x[t-1]|) stays below ``tolerance`` for ``n_quiet`` steps in a
+    row without growing (looked at in blocks of ``n_quiet`` steps); the rest of its samples is filled with its last
+    output. It has *diverged* when a coordinate is not finite or exceeds ``escape``: samples from there on are NaN.
+    Otherwise it is still *moving*; ``drift`` says how fast.
+
+    >>> cell = torch.nn.RNN(1, 1)
+    >>> for p in cell.parameters():
+    ...     _ = torch.nn.init.constant_(p, 0.5)
+    >>> from rnnscope.systems import as_system
+    >>> orbits = Orbits(inputs=[[0.0]], n_starts=1).measure(as_system(cell))
+    >>> orbits.orbit.dims
+    ('input', 'start', 'time', 'output')
+    >>> round(float(orbits.orbit[0, 0, -1, 0]), 4)  # x = tanh(x/2 + 1)
+    0.8952
+
+    Attributes:
+        inputs: constant inputs (input, channel); None for the zero input (or, on a run, those of its task).
+        starts: 'normal(std)', each coordinate of x[0] independently, or states (start, state). Wide starts such as the
+            paper's normal(100) saturate gates and may reach states that training never visits.
+        n_starts: starts at each input, the same at every input and epoch; the number of states where they are given.
+        n_transient: steps that are dropped (the paper's code calls them burnout).
+        n_keep: steps that are kept.
+        keep_states: whether to keep the states too, as ``state_orbit``.
+        tolerance, n_quiet: when a start has settled.
+        escape: when a start has diverged.
+        dtype: 'float32' or 'float64'; None for the network's own.
+        seed: for drawing starts.
+
+    Source: Ribeiro, Tiels, Aguirre & Schön, AISTATS 2020, section 4 (orbit diagrams over epochs).
+
+    """
+
+    name: ClassVar[str] = "orbits"
+    version: ClassVar[int] = 1
+
+    inputs: Any = None
+    starts: Any = "normal(1)"
+    n_starts: int = 4
+    n_transient: int = 1200
+    n_keep: int = 400
+    keep_states: bool = False
+    tolerance: float = 1e-6
+    n_quiet: int = 50
+    escape: float = 1e12
+    dtype: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        inputs = self.inputs if self.inputs is None else _table(self.inputs, "inputs", "(input, channel)")
+        object.__setattr__(self, "inputs", inputs)
+        if not isinstance(self.starts, str):
+            object.__setattr__(self, "starts", _table(self.starts, "starts", "(start, state)"))
+            object.__setattr__(self, "n_starts", len(self.starts))
+        check_starts(self.starts)
+        for name, least in (("n_starts", 1), ("n_transient", 0), ("n_keep", 1), ("n_quiet", 2), ("seed", 0)):
+            value = getattr(self, name)
+            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
+        require(self.tolerance > 0, "tolerance", "a positive number", self.tolerance)
+        require(self.escape > 0, "escape", "a positive number", self.escape)
+        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
+
+    def measure(self, system: System) -> xr.Dataset:
+        """Orbits of one system.
+
+        Args:
+            system: the network as a map.
+
+        Returns:
+            Dataset with ``orbit`` (input, start, time, output), on request ``state_orbit`` (…, state), and for each
+            start ``status``, ``settled_at``, ``diverged_at`` (steps; -1 if not) and ``drift`` (relative speed at the
+            end).
+
+        Raises:
+            ValueError: inputs or starts of the wrong width.
+
+        """
+        if self.dtype is not None:
+            system = system.to(getattr(torch, self.dtype))
+        inputs = np.array(self.inputs) if self.inputs is not None else np.zeros((1, system.input_size))
+        width = system.input_size
+        require(
+            inputs.shape[1] == width,
+            "inputs",
+            f"{width} numbers for each input",
+            f"{inputs.shape[1]} numbers",
+        )
+        starts = draw_starts(self.starts, self.n_starts, system, self.seed, self.name)
+        held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
+        with torch.no_grad():
+            bundle = _Bundle(self, system, held.repeat_interleave(len(starts), 0), starts.repeat(len(inputs), 1))
+            bundle.run()
+        return self.label(self._dataset(system, inputs, bundle))
+
+    def _dataset(self, system: System, inputs: np.ndarray, bundle: "_Bundle") -> xr.Dataset:
+        grid = (len(inputs), self.n_starts)
+
+        def variable(values: Tensor, dims: tuple[str, ...], **attrs: Any) -> tuple:
+            array = values.cpu().numpy()
+            return ("input", "start", *dims), array.reshape(*grid, *array.shape[1:]), attrs
+
+        variables = {
+            "orbit": variable(bundle.outputs, ("time", "output"), long_name="output", units="1"),
+            "status": variable(
+                bundle.status, (), long_name="end of the orbit", units="1",
+                flag_values=np.array([MOVING, SETTLED, DIVERGED], dtype=np.int8),
+                flag_meanings="moving settled diverged",
+            ),
+            "settled_at": variable(bundle.settled_at, (), long_name="first step of the rest", units="step"),
+            "diverged_at": variable(bundle.diverged_at, (), long_name="first step beyond the escape", units="step"),
+            "drift": variable(
+                bundle.drift, (), long_name="largest relative change of a coordinate in the last step", units="1/step"
+            ),
+        }  # fmt: skip
+        if self.keep_states:
+            variables["state_orbit"] = variable(bundle.states, ("time", "state"), long_name="state", units="1")
+        times = np.arange(self.n_transient + 1, self.n_transient + self.n_keep + 1)
+        coords = {
+            "input": np.arange(len(inputs)),
+            "input_value": (("input", "channel"), inputs, {"long_name": "constant input", "units": "1"}),
+            "start": np.arange(self.n_starts),
+            "time": ("time", times, {"long_name": "step of the orbit", "units": "step"}),
+            "output": [f"y[{i}]" for i in range(system.output_size)],
+        }
+        if self.keep_states:
+            coords["state"] = list(system.state_labels)
+        return xr.Dataset(variables, coords)
+
+
+class _Bundle:
+    """All starts at all inputs, run together; those that have settled or diverged leave the batch."""
+
+    def __init__(self, probe: Orbits, system: System, inputs: Tensor, starts: Tensor):
+        rows = len(starts)
+        self.probe, self.system, self.inputs = probe, system, inputs
+        self.weights = system.weights
+        self.state = starts
+        self.active = torch.arange(rows, device=starts.device)
+        self.outputs = starts.new_full((rows, probe.n_keep, system.output_size), torch.nan)
+        self.states = starts.new_full((rows, probe.n_keep, system.state_size) if probe.keep_states else (0,), torch.nan)
+        self.status = starts.new_full((rows,), MOVING, dtype=torch.int8)
+        self.settled_at = starts.new_full((rows,), -1, dtype=torch.int32)
+        self.diverged_at = starts.new_full((rows,), -1, dtype=torch.int32)
+        self.drift = starts.new_full((rows,), torch.nan)
+
+    def run(self) -> None:
+        total, quiet = self.probe.n_transient + self.probe.n_keep, self.probe.n_quiet
+        time, n_steps = 0, min(quiet, total)
+        while time < total and len(self.active):
+            slowest = self._advance(time, n_steps)
+            time += n_steps
+            # far from rest, longer blocks save overhead; near it, blocks of n_quiet steps see when it begins
+            n_steps = min(quiet if slowest < 1e3 * self.probe.tolerance else 4 * quiet, total - time)
+
+    def _advance(self, time: int, n_steps: int) -> float:
+        """Run the active rows for a block of steps and retire those that are done; returns the smallest speed."""
+        before, inputs = self.state, self.inputs[self.active]
+        outputs, after, states = self.system.simulate(before, inputs, n_steps=n_steps, states=self.probe.keep_states)
+        drive = self.system.drive(self.weights, inputs)
+        speed = _relative_change(after, self.system.step(self.weights, after, drive))
+        self.drift[self.active] = speed
+        self._keep(self.outputs, outputs, time)
+        if states is not None:
+            self._keep(self.states, states, time)
+        self.state = after
+
+        escaped = _beyond(after, self.probe.escape)
+        resting = torch.zeros_like(escaped)
+        if n_steps == self.probe.n_quiet:
+            resting = (speed < self.probe.tolerance) & ~escaped
+        if escaped.any() or resting.any():
+            self._retire(time, n_steps, before, inputs, escaped, resting)
+        finite = speed[torch.isfinite(speed)]
+        return float(finite.min()) if len(finite) else 0.0
+
+    def _retire(
+        self, time: int, n_steps: int, before: Tensor, inputs: Tensor, escaped: Tensor, resting: Tensor
+    ) -> None:
+        """Go through the block of the rows in question again, state by state, and decide."""
+        chosen = escaped | resting
+        states = self.system.simulate(before[chosen], inputs[chosen], n_steps=n_steps, states=True).states
+        assert states is not None
+        rows = self.active[chosen]
+        beyond = _beyond(states, self.probe.escape)
+        gone = beyond.any(0)
+        first = beyond.int().argmax(0)[gone] + time + 1
+        self.status[rows[gone]] = DIVERGED
+        self.diverged_at[rows[gone]] = first.to(torch.int32)
+        self.drift[rows[gone]] = torch.nan
+        for row, step in zip(rows[gone].tolist(), first.tolist(), strict=True):
+            self._blank(row, step)
+
+        path = torch.cat([before[chosen][None], states])
+        still = ~gone & _at_rest(path, self.probe.tolerance)
+        settled = rows[still]
+        self.status[settled] = SETTLED
+        self.settled_at[settled] = time + 1
+        self._fill(settled, time + n_steps)
+        stay = torch.ones_like(chosen)
+        stay[chosen] = ~(gone | still)
+        self.active, self.state = self.active[stay], self.state[stay]
+
+    def _keep(self, kept: Tensor, block: Tensor, time: int) -> None:
+        """Store that part of a block (time, row, …) which lies after the transient."""
+        first = max(self.probe.n_transient - time, 0)
+        if first < len(block):
+            at = time + first - self.probe.n_transient
+            kept[self.active, at : at + len(block) - first] = block[first:].movedim(0, 1)
+
+    def _fill(self, rows: Tensor, time: int) -> None:
+        """Repeat the last output and state of rows at rest in all samples that come after ``time``."""
+        at = max(time - self.probe.n_transient, 0)
+        if at >= self.probe.n_keep or not len(rows):
+            return
+        where = torch.isin(self.active, rows)
+        last = self.state[where]
+        drive = self.system.drive(self.weights, self.inputs[rows])
+        _, output = self.system.advance(self.weights, last, drive)
+        self.outputs[rows, at:] = output[:, None]
+        if self.probe.keep_states:
+            self.states[rows, at:] = last[:, None]
+
+    def _blank(self, row: int, step: int) -> None:
+        at = max(step - 1 - self.probe.n_transient, 0)
+        self.outputs[row, at:] = torch.nan
+        if self.probe.keep_states:
+            self.states[row, at:] = torch.nan
+
+
+def _beyond(states: Tensor, escape: float) -> Tensor:
+    """Whether each state has a coordinate that is not finite or larger than ``escape``."""
+    largest = states.abs().amax(-1)
+    return ~torch.isfinite(largest) | (largest > escape)
+
+
+def _relative_change(before: Tensor, after: Tensor) -> Tensor:
+    return ((after - before).abs() / (1 + before.abs())).amax(-1)
+
+
+def _at_rest(path: Tensor, tolerance: float) -> Tensor:
+    """Whether each row of a path (time, row, state) moves by less than the tolerance at every step, not ever faster."""
+    speeds = _relative_change(path[:-1], path[1:])
+    half = len(speeds) // 2
+    early, late = speeds[:half].amax(0), speeds[half:].amax(0)
+    rounding = 2 * torch.finfo(path.dtype).eps
+    return (speeds.amax(0) < tolerance) & (late <= early.clamp(min=rounding))
+
+
+def _table(values: Any, name: str, shape: str) -> tuple[tuple[float, ...], ...]:
+    """Rows of plain numbers from anything array-like; ValueError unless it is two-dimensional and finite."""
+    try:
+        array = np.array(values.tolist() if hasattr(values, "tolist") else values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected numbers of shape {shape}, came {values!r}") from None
+    require(array.ndim == 2 and array.size > 0, name, f"numbers of shape {shape}, such as [[0.0], [1.0]]", values)
+    require(np.isfinite(array).all(), name, "finite numbers", values)
+    return tuple(tuple(row) for row in array.tolist())

@@ -1,0 +1,52 @@
+"""Exceptions with a remedy: each message says what was expected, what came and what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class RnnscopeError(Exception):
+    """Base of the errors that have a name here; bad arguments raise plain ValueError or TypeError."""
+
+
+class UnsupportedModelError(RnnscopeError, TypeError):
+    """A network cannot be read as a map x[t] = f(x[t-1], u[t])."""
+
+
+class NonDeterministicError(RnnscopeError):
+    """The same state and input gave two different answers."""
+
+
+class RunError(RnnscopeError):
+    """A run folder is missing, in the way, or lacks what was asked for."""
+
+
+class DamagedFileError(RunError):
+    """A file of a run was cut short, changed on disk, or is not what its name says."""
+
+
+class TrainingDivergedError(RnnscopeError):
+    """The loss stopped being a finite number; the run up to that epoch is kept."""
+
+
+def unknown(kind: str, name: str, valid: Iterable[str]) -> ValueError:
+    """A ValueError for a name that is not there: the nearest valid one, and all of them.
+
+    >>> print(unknown("model", "lstn", ["gru", "lstm", "rnn"]))
+    unknown model 'lstn': did you mean 'lstm'? Valid: gru, lstm, rnn
+    """
+    valid = sorted(valid)
+    near = difflib.get_close_matches(str(name), valid, n=1)
+    hint = f" did you mean {near[0]!r}?" if near else ""
+    return ValueError(f"unknown {kind} {name!r}:{hint} Valid: {', '.join(valid)}")
+
+
+def require(condition: object, argument: str, expected: str, came: object) -> None:
+    """Raise a ValueError that names the argument, what was expected and what came, unless the condition holds.
+
+    >>> require(3 > 0, "n_keep", "a positive whole number", 3)
+    >>> require(False, "n_keep", "a positive whole number", -3)
+    Traceback (most recent call last):
+    ValueError: n_keep: expected a positive whole number, came -3
+    """
+    if not condition:
+        raise ValueError(f"{argument}: expected {expected}, came {came!r}")

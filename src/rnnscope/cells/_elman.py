@@ -1,0 +1,17 @@
+from collections.abc import Callable
+
+from torch import Tensor
+
+from rnnscope.cells._cell import Cell, Params, Weights, linear_drive, only_hidden, total_bias
+
+
+def elman_cell(name: str, activation: Callable[[Tensor], Tensor]) -> Cell:
+    """h[t] = φ(W_hh h[t-1] + W_ih u[t] + b_ih + b_hh)."""
+
+    def materialise(params: Params) -> Weights:
+        return {"input": params["weight_ih"], "state": params["weight_hh"], **total_bias(params)}
+
+    def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
+        return activation(drive + state @ weights["state"].mT)
+
+    return Cell(name, materialise, linear_drive, step, only_hidden)

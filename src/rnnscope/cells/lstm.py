@@ -1,0 +1,43 @@
+"""Long short-term memory, as ``torch.nn.LSTM`` (gate order i, f, g, o; with or without projection)."""
+
+import torch
+from torch import Tensor
+
+from rnnscope.cells._cell import Cell, Params, Weights, linear_drive, total_bias
+
+
+def materialise(params: Params) -> Weights:
+    """The stacked gates W_ih (4H, input), W_hh (4H, output), b_ih + b_hh, and W_hr (output, H) if there is one."""
+    projection = {"projection": params["weight_hr"]} if "weight_hr" in params else {}
+    return {"input": params["weight_ih"], "state": params["weight_hh"], **total_bias(params), **projection}
+
+
+def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
+    """One step of the map (h, c) -> (h, c).
+
+        i, f, o = σ(drive + W_hh h),  g = tanh(drive + W_hh h),  c <- f c + i g,  h <- (W_hr) o tanh(c)
+
+    Args:
+        weights: from ``materialise``.
+        state: (..., output_size + hidden_size), h and then c.
+        drive: (..., 4 hidden_size), W_ih u + b.
+
+    Source: Hochreiter & Schmidhuber 1997; Gers et al. 2000 (forget gate).
+
+    """
+    hidden_size = drive.shape[-1] // 4
+    h, c = state[..., :-hidden_size], state[..., -hidden_size:]
+    i, f, g, o = (drive + h @ weights["state"].mT).split(hidden_size, dim=-1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    h = torch.sigmoid(o) * torch.tanh(c)
+    if "projection" in weights:
+        h = h @ weights["projection"].mT
+    return torch.cat([h, c], dim=-1)
+
+
+def part_sizes(hidden_size: int, output_size: int) -> dict[str, int]:
+    """The output h (projected, where there is a projection) and the memory c."""
+    return {"h": output_size, "c": hidden_size}
+
+
+CELL = Cell("lstm", materialise, linear_drive, step, part_sizes)

@@ -1,0 +1,30 @@
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+
+def _option(help: str, name: str | tuple[str, ...] | None = None, **kwargs: Any) -> Parameter:
+    return Parameter(name=name, help=help, negative="", show_default=kwargs.pop("show_default", False), **kwargs)
+
+
+Run = Annotated[Path, _option("Run folder.")]
+Runs = Annotated[list[Path], _option("Run folders.")]
+NewRun = Annotated[Path | None, _option("Run folder to write.")]
+Changes = Annotated[
+    list[str] | None,
+    _option("Change one setting; repeatable; a TOML value, or none.", "--set", metavar="KEY=VALUE"),
+]
+Config = Annotated[Path | None, _option("TOML file with settings, such as a run's config.toml.")]
+Preset = Annotated[str | None, _option("Settings to begin with: quick (default) or paper.")]
+Seed = Annotated[int | None, _option("Seed of weights and data (default 0).")]
+Device = Annotated[str | None, _option("cpu (default) or cuda.")]
+Epochs = Annotated[
+    str | None,
+    _option("Which epochs: every 10th (10), a range (100:200), or some (1,50,100). All by default."),
+]
+Workers = Annotated[int, _option("Processes to measure with.", show_default=True)]
+Model = Annotated[str | None, _option("package.module:make, a function that builds the network, if the run cannot.")]
+Output = Annotated[Path, _option("File to write.", ("--output", "-o"))]
+Json = Annotated[bool, _option("Print data instead of text.", "--json")]
+Debug = Annotated[bool, _option("Show the traceback of an error.")]

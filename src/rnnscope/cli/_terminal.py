@@ -1,0 +1,105 @@
+import importlib
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rnnscope.base.errors import RunError
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def print_json(content: Any) -> None:
+    """Standard JSON: what is not a number is null."""
+    print(json.dumps(content, indent=1, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return str(value)
+
+
+@contextmanager
+def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
+    """Yield report(done, total, note="") for a bar with speed and time left on stderr; lines if that is no terminal."""
+    if not err.is_terminal:
+        yield _plain_progress(what, unit)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=30),
+        TextColumn("{task.completed}/{task.total} " + unit),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=err, transient=False) as bar:
+        task = bar.add_task(what, total=None, note="", rate="")
+
+        def report(done: int, total: int, note: str = "") -> None:
+            speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
+            rate = f"{speed:.0f}/s" if speed and speed >= 10 else f"{speed:.1f}/s" if speed else ""
+            bar.update(task, completed=done, total=total, note=note, rate=rate)
+
+        yield report
+
+
+def _plain_progress(what: str, unit: str) -> Callable[..., None]:
+    def report(done: int, total: int, note: str = "") -> None:
+        if done == total or done % max(1, total // 10) == 0:
+            print(f"{what}: {unit} {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
+
+    return report
+
+
+@contextmanager
+def named_warnings() -> Iterator[None]:
+    """Print warnings (damaged files that were left out, say) as one line each."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_: err.print(f"[yellow]warning:[/] {message}")
+        yield
+
+
+def parse_epochs(text: str | None) -> int | slice | list[int] | None:
+    """'10' every 10th, '100:200' a range, '1,5,9' some; None all."""
+    if text is None:
+        return None
+    try:
+        if ":" in text:
+            return slice(*(int(part) if part else None for part in text.split(":")))
+        if "," in text:
+            return [int(part) for part in text.split(",") if part]
+        return int(text)
+    except ValueError:
+        raise ValueError(f"--epochs: expected 10, 100:200 or 1,50,100, came {text!r}") from None
+
+
+def parse_settings(changes: list[str] | None) -> dict[str, Any]:
+    """The settings of a probe from --set key=value."""
+    from rnnscope.training.config import parse_change
+
+    return dict(parse_change(change) for change in changes or ())
+
+
+def make_model(reference: str | None) -> Any:
+    """The network that package.module:make builds."""
+    if reference is None:
+        return None
+    module, colon, name = reference.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        make = getattr(importlib.import_module(module), name) if colon else None
+    except (ImportError, AttributeError) as error:
+        raise RunError(f"--model {reference}: {error}") from error
+    if make is None:
+        raise RunError(f"--model: expected package.module:make, came {reference!r}")
+    return make()

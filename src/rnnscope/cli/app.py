@@ -1,0 +1,81 @@
+"""The commands, their help, and how errors end."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+
+from rnnscope import __version__
+from rnnscope.base.errors import RnnscopeError
+
+_HELP = """See the attractors of a recurrent network appear, move and die while it trains.
+
+A first look: rnnscope demo. Then: rnnscope train sine, rnnscope probe orbits RUN, rnnscope report RUN -o report.html.
+Everything is kept in a run folder (runs/TASK-MODEL-SEED), and is there for Python too: rnnscope.Run("runs/demo")."""
+
+_COMMANDS = {
+    "demo": "Train a small LSTM on sine waves, record it, and show which attractors it had when.",
+    "train": "Train a network on a task and record it.\n\nExample: rnnscope train sine --model gru --set n_epochs=300",
+    "probe": "Ask at every recorded epoch of a run what the map does; measures only what is missing.\n\n"
+    "Example: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
+    "show": "Say what is in a run and what happened in it.\n\nExample: rnnscope show runs/demo",
+    "figure": "Draw one figure of a run into a file (png, svg, pdf or html).\n\n"
+    "Example: rnnscope figure orbit-diagram runs/demo -o orbits.pdf",
+    "report": "Write one self-contained page about one or several runs.\n\n"
+    "Example: rnnscope report runs/sine-lstm-0 runs/sine-gru-0 -o report.html",
+    "runs": "List the runs in a folder.\n\nExample: rnnscope runs runs --json",
+}
+
+
+def build_app() -> App:
+    """The command line as a cyclopts App; commands are loaded when they are called, so that help is quick."""
+    app = App(name="rnnscope", help=_HELP, version=__version__, help_format="plaintext")
+    for name, help in _COMMANDS.items():
+        app.command(f"rnnscope.cli.{name}:{name}", name=name, help=help)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line. Exit status: 0 done, 2 wrong use or bad input, 130 interrupted, 1 a defect of rnnscope."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in arguments
+    app = build_app()
+    app.suppress_keyboard_interrupt = False
+    try:
+        app(arguments, print_error=False, exit_on_error=False)
+    except CycloptsError as error:
+        if debug:
+            raise
+        message = " ".join(str(error).split())
+        _fail(f"{message}\nHelp: rnnscope --help, rnnscope COMMAND --help", status=2)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        _fail("interrupted; what was recorded and measured is kept", status=130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except (RnnscopeError, ValueError, OSError) as error:
+        if debug:
+            raise
+        _fail(_message(error), status=2)
+    except Exception as error:
+        if debug:
+            raise
+        _fail(
+            f"{type(error).__name__}: {error}\nThis is a defect of rnnscope; --debug shows where it arose",
+            status=1,
+        )
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror}. What was recorded before is whole"
+    return str(error)
+
+
+def _fail(message: str, *, status: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(status)

@@ -1,0 +1,25 @@
+"""rnnscope figure NAME RUN -o FILE."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from rnnscope.cli import _options as o
+from rnnscope.cli._terminal import named_warnings, out
+
+
+def figure(
+    name: Annotated[str, Parameter(help="Figure: orbit-diagram, kind-map, transient, frequency, loss.")],
+    run: o.Run,
+    *,
+    output: o.Output,
+    debug: o.Debug = False,
+) -> None:
+    """Draw one figure of a run into a file (png, svg, pdf or html)."""
+    from rnnscope import figures
+    from rnnscope.runs import Run
+
+    backend = figures.backend_for(output)
+    with named_warnings():
+        figures.save(figures.draw(name, Run(run), backend=backend), output)
+    out.print(str(output))

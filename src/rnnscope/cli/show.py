@@ -1,0 +1,86 @@
+"""rnnscope show RUN."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from rnnscope.cli import _options as o
+from rnnscope.cli._terminal import named_warnings, out, print_json
+
+if TYPE_CHECKING:
+    import xarray
+
+    from rnnscope.runs import Run
+
+
+def show(run: o.Run, *, json: o.Json = False, debug: o.Debug = False) -> None:
+    """Say what is in a run and what happened in it."""
+    from rnnscope.runs import Run
+
+    recorded = Run(run)
+    with named_warnings():
+        orbits = recorded.dataset("orbits") if recorded.has("orbits") else None
+        facts = _facts(recorded)
+        if json:
+            happened = {"phases": phases_data(recorded, orbits), "story": _story(recorded, orbits)} if orbits else {}
+            print_json({**facts, **happened, "config": recorded.config, "damaged": recorded.damaged})
+            return
+        for name, value in facts.items():
+            out.print(f"[dim]{name:>10}[/]  {value}")
+        if orbits is None:
+            out.print(f"\nnothing was probed yet: rnnscope probe orbits {run}")
+            return
+        out.print()
+        out.print(phases_table(recorded, orbits))
+        for sentence in _story(recorded, orbits):
+            out.print(sentence)
+
+
+def phases_data(run: "Run", orbits: "xarray.Dataset") -> list[dict[str, Any]]:
+    """The phases of a training as plain data."""
+    from rnnscope.attractors import summarise_orbits
+    from rnnscope.report import story
+
+    return [asdict(phase) for phase in story.phases(summarise_orbits(orbits), run.scalars)]
+
+
+def phases_table(run: "Run", orbits: "xarray.Dataset") -> Table:
+    """The phases of a training as a table: epochs, what the state does at how many inputs, the loss."""
+    from rnnscope.attractors import summarise_orbits
+    from rnnscope.report import story
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("epochs")
+    table.add_column(f"state at {orbits.sizes['input']} constant inputs")
+    table.add_column("loss")
+    table.add_column("")
+    for phase in story.phases(summarise_orbits(orbits), run.scalars):
+        first, last = phase.first_epoch, phase.last_epoch
+        losses = (phase.loss_first, phase.loss_last)
+        table.add_row(
+            f"{first} – {last}" if first != last else str(first),
+            phase.counts.words(),
+            "" if None in losses else " → ".join(story.number(loss) for loss in losses if loss is not None),
+            phase.remark(),
+        )
+    return table
+
+
+def _story(run: "Run", orbits: "xarray.Dataset") -> list[str]:
+    from rnnscope.attractors import summarise_orbits
+    from rnnscope.report import story
+
+    return story.sentences(summarise_orbits(orbits), run.scalars)
+
+
+def _facts(run: "Run") -> dict[str, Any]:
+    task, model = run.config.get("task", {}), run.config.get("model", {})
+    reason = run.ended.get("reason", "")
+    return {
+        "run": str(run.path),
+        "status": run.status + (f" ({reason})" if reason else ""),
+        "trained": f"{model.get('name', 'a network')} on {task.get('name', 'a task of its own')}",
+        "epochs": f"{len(run.scalars)}, {len(run.steps)} snapshots",
+        "created": run.provenance.get("created", "unknown"),
+    }

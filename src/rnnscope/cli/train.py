@@ -1,0 +1,110 @@
+"""rnnscope train TASK."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from rnnscope.cli import _options as o
+from rnnscope.cli._terminal import err, named_warnings, out, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from rnnscope.runs import Run
+    from rnnscope.training import Config
+
+
+def train(
+    task: Annotated[str, Parameter(help="Task, such as sine.")],
+    *,
+    model: Annotated[str | None, Parameter(help="Network: lstm (default), gru, rnn.")] = None,
+    preset: o.Preset = None,
+    config: o.Config = None,
+    set: o.Changes = None,
+    seed: o.Seed = None,
+    device: o.Device = None,
+    run: o.NewRun = None,
+    json: o.Json = False,
+    debug: o.Debug = False,
+) -> None:
+    """Train a network on a task and record it."""
+    from rnnscope.training import Config
+
+    settings = Config.assemble(
+        task, model=model, preset=preset, file=config, changes=set or (), seed=seed, device=device
+    )
+    path = run or Path("runs") / f"{settings.task['name']}-{settings.model['name']}-{settings.seed}"
+    with named_warnings():
+        recorded = train_with_progress(settings, path)
+    losses = recorded.scalars["loss"]
+    summary = {
+        "run": str(path),
+        "status": recorded.status,
+        "epochs": len(losses),
+        "first_loss": float(losses.iloc[0]),
+        "last_loss": float(losses.iloc[-1]),
+    }
+    if json:
+        print_json(summary)
+        return
+    out.print(
+        f"loss {summary['first_loss']:.3g} → {summary['last_loss']:.3g} over {len(losses)} epochs, kept in {path}"
+    )
+    out.print(f"next: rnnscope probe orbits {path}")
+
+
+def train_with_progress(settings: "Config", path: Path) -> "Run":
+    """Train with a progress bar; a finished run of the same settings is used again, and that is said."""
+    from rnnscope.training.loop import Epoch, choose_device, fit, reusable
+
+    choose_device(settings.device)
+    finished = reusable(path, settings)
+    if finished is not None:
+        err.print(f"{path}: finished before with the same settings; used again")
+        return finished
+    err.print(announce(settings))
+    with progress_bar("training", "epochs") as report:
+
+        def on_epoch(epoch: Epoch) -> None:
+            report(epoch.epoch, epoch.n_epochs, f"loss {epoch.loss:.3g}")
+
+        return fit(settings, path, on_epoch=on_epoch, provenance={"command": command_line()})
+
+
+def announce(settings: "Config") -> str:
+    """What is going to be trained, and the disk it needs."""
+    model = settings.build_model()
+    n_parameters = sum(p.numel() for p in model.parameters())
+    n_epochs, every = settings.training["n_epochs"], settings.recording.get("every")
+    n_snapshots = snapshot_count(n_epochs, every, n_parameters)
+    size = n_snapshots * (4 * n_parameters + 1000)
+    return (
+        f"{settings.model['name']} with {n_parameters:,} parameters on task {settings.task['name']}, preset "
+        f"{settings.preset}, seed {settings.seed}: {n_epochs} epochs, "
+        f"{n_snapshots} snapshots, about {_bytes(size)} of disk"
+    )
+
+
+def snapshot_count(n_epochs: int, every: int | None, n_parameters: int) -> int:
+    """How many snapshots a Recorder will keep, the initial one included."""
+    from rnnscope.training.recorder import EVERY_EPOCH_BELOW, log_spaced
+
+    if every is None and n_parameters >= EVERY_EPOCH_BELOW:
+        kept = {call for call in range(1, n_epochs + 1) if log_spaced(call)}
+    else:
+        kept = set(range(every or 1, n_epochs + 1, every or 1))
+    return len(kept | {n_epochs}) + 1
+
+
+def command_line() -> str:
+    """The command that was given, to give it again."""
+    return shlex.join(["rnnscope", *sys.argv[1:]])
+
+
+def _bytes(size: float) -> Any:
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

@@ -1,0 +1,66 @@
+"""Pictures of what probes found: functions from a Dataset to a matplotlib or plotly figure.
+
+They compute no dynamics. Each figure is one module of ``gallery``, with a function of the same name;
+``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
+
+>>> names()
+['frequency', 'kind-map', 'loss', 'orbit-diagram', 'transient']
+>>> load("orbit-diagrm")
+Traceback (most recent call last):
+ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: frequency, kind-map, ...
+
+Importing the room loads neither matplotlib nor plotly; a backend is loaded when it first draws.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from rnnscope.base import catalogue
+from rnnscope.base.errors import unknown
+
+if TYPE_CHECKING:
+    from rnnscope.figures._draw import draw as draw
+    from rnnscope.figures._save import backend_for as backend_for
+    from rnnscope.figures._save import save as save
+    from rnnscope.figures.gallery.frequency import frequency as frequency
+    from rnnscope.figures.gallery.kind_map import kind_map as kind_map
+    from rnnscope.figures.gallery.loss import loss as loss
+    from rnnscope.figures.gallery.orbit_diagram import orbit_diagram as orbit_diagram
+    from rnnscope.figures.gallery.transient import transient as transient
+
+_GALLERY = "rnnscope.figures.gallery"
+_HELPERS = {
+    "backend_for": "rnnscope.figures._save",
+    "draw": "rnnscope.figures._draw",
+    "save": "rnnscope.figures._save",
+}
+
+
+def names() -> list[str]:
+    """The figures by name, as the command line spells them. Loads none of them."""
+    return catalogue.names(_GALLERY)
+
+
+def load(name: str) -> Callable[..., Any]:
+    """The function that draws the figure called ``name``.
+
+    Raises:
+        ValueError: no figure of that name; the message has the nearest and all of them.
+
+    """
+    if name not in names():
+        raise unknown("figure", name, names())
+    return getattr(catalogue.load(_GALLERY, name), name.replace("-", "_"))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HELPERS:
+        return getattr(import_module(_HELPERS[name]), name)
+    if name.replace("_", "-") in names():
+        return load(name.replace("_", "-"))
+    raise AttributeError(f"module 'rnnscope.figures' has no attribute {name!r}; it has {', '.join(__dir__())}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*_HELPERS, "load", "names", *(name.replace("-", "_") for name in names())])

@@ -1,0 +1,137 @@
+"""What every figure asks of a Dataset: which epochs, inputs and output, and the words for them."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnscope.base.errors import require
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+
+def by_step(data: "xarray.Dataset") -> "xarray.Dataset":
+    """The Dataset with a ``step`` dimension and an ``epoch`` for each step, in the order of the epochs.
+
+    What a probe found for a single network has neither; it becomes one step, of epoch 0 unless it says
+    otherwise.
+    """
+    if "step" not in data.dims:
+        single = {name: data.coords[name].item() for name in ("epoch", "loss") if name in data.coords}
+        data = data.drop_vars(single).expand_dims("step")
+        data = data.assign_coords({name: ("step", [value]) for name, value in single.items()})
+    if "epoch" not in data.coords:
+        steps = data["step"].values if "step" in data.coords else np.arange(data.sizes["step"])
+        data = data.assign_coords(epoch=("step", steps))
+    epochs = data["epoch"].values
+    if np.any(np.diff(epochs) < 0):
+        data = data.isel(step=np.argsort(epochs, kind="stable"))
+    return data
+
+
+def column(data: "xarray.Dataset", name: str) -> np.ndarray:
+    """A coordinate along ``input``, one number each; the position of an input of several channels."""
+    values = data[name].values if name in data.coords else np.empty((0, 2))
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    return values if values.ndim == 1 else np.arange(data.sizes["input"], dtype=float)
+
+
+def choose_inputs(data: "xarray.Dataset", inputs: int | Sequence[int] | None, *, everything: bool) -> list[int]:
+    """Positions along ``input`` of the chosen input indices; by default all, or lowest, middle and highest.
+
+    Raises:
+        ValueError: an index that the Dataset does not have.
+
+    """
+    order = [int(position) for position in np.argsort(column(data, "input_value"), kind="stable")]
+    if inputs is None:
+        if everything:
+            return order
+        return [order[at] for at in sorted({0, len(order) // 2, len(order) - 1})]
+    known = [int(index) for index in data["input"].values] if "input" in data.coords else list(range(len(order)))
+    chosen = [inputs] if isinstance(inputs, int | np.integer) else list(inputs)
+    listed = ", ".join(map(str, known))
+    require(chosen and all(index in known for index in chosen), "inputs", f"indices among {listed}", inputs)
+    return [known.index(index) for index in chosen]
+
+
+def choose_output(orbits: "xarray.Dataset", output: int | str) -> int:
+    """Position along ``output`` of an index or a label.
+
+    Raises:
+        ValueError: no such output.
+
+    """
+    size = orbits.sizes["output"]
+    labels = [str(label) for label in orbits["output"].values] if "output" in orbits.coords else []
+    if isinstance(output, str):
+        require(output in labels, "output", f"one of {', '.join(labels) or 'the indices'}", output)
+        return labels.index(output)
+    require(0 <= output < size, "output", f"an index from 0 to {size - 1}", output)
+    return int(output)
+
+
+def with_unit(name: str, units: str) -> str:
+    return f"{name} ({units})" if units not in ("", "1") else name
+
+
+def value_label(orbits: "xarray.Dataset", output: int) -> str:
+    """The axis label of the chosen output, with its unit."""
+    attrs = orbits["orbit"].attrs
+    name = str(attrs.get("long_name", "output"))
+    if orbits.sizes["output"] > 1:
+        name = str(orbits["output"].values[output]) if "output" in orbits.coords else f"{name} {output}"
+    return with_unit(name, str(attrs.get("units", "")))
+
+
+def input_axis_label(data: "xarray.Dataset") -> str:
+    """The axis label of the inputs, with their unit; ``input`` with no more to say where they are vectors."""
+    values = data.coords.get("input_value")
+    if values is None or (values.ndim == 2 and values.shape[1] != 1):
+        return "input"
+    return with_unit(str(values.attrs.get("long_name", "input")), str(values.attrs.get("units", "")))
+
+
+def input_words(data: "xarray.Dataset", position: int, *, short: bool = False) -> str:
+    """What an input is: ``input frequency ω = 0.196 rad/step``, or when short ``ω = 0.196 rad/step``."""
+    index = int(data["input"].values[position]) if "input" in data.coords else position
+    if "input_value" not in data.coords:
+        return f"input {index}"
+    coordinate = data["input_value"]
+    values = np.atleast_1d(coordinate.values[position])
+    if values.size > 1:
+        shown = ", ".join(f"{value:.3g}" for value in values[:4]) + (", …" if values.size > 4 else "")
+        return f"input {index}: ({shown})"
+    name = str(coordinate.attrs.get("long_name", "input"))
+    symbol = name.split()[-1]
+    if short and len(symbol) == 1:
+        name = symbol
+    units = str(coordinate.attrs.get("units", ""))
+    return f"{name} = {values[0]:.3g}{'' if units in ('', '1') else ' ' + units}"
+
+
+def loss_curve(
+    scalars: "pandas.DataFrame | None", data: "xarray.Dataset | None" = None
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Epochs and losses, from the scalars if there are any, else the Dataset; None where nobody knows."""
+    if scalars is not None and "loss" in scalars and len(scalars):
+        epochs, losses = scalars.index.to_numpy(), scalars["loss"].to_numpy(dtype=float)
+    elif data is not None and "loss" in data.coords:
+        epochs, losses = data["epoch"].values, data["loss"].values.astype(float)
+    else:
+        return None
+    return (epochs, losses) if np.isfinite(losses).any() else None
+
+
+def log_scale(losses: Iterable[np.ndarray]) -> bool:
+    """Whether every finite loss is positive, so that a logarithmic axis shows all of them."""
+    return all((values[np.isfinite(values)] > 0).all() for values in losses)
+
+
+def flags(variable: "xarray.DataArray") -> dict[str, int]:
+    """The meaning of each flag value of a status."""
+    meanings = str(variable.attrs["flag_meanings"]).split()
+    return dict(zip(meanings, map(int, np.atleast_1d(variable.attrs["flag_values"])), strict=True))

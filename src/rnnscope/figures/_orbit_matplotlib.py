@@ -1,0 +1,138 @@
+"""The orbit diagram in matplotlib."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnscope.figures import _style
+from rnnscope.figures._data import log_scale
+from rnnscope.figures._kind_matplotlib import draw_kinds
+from rnnscope.figures._kinds import present_kinds
+from rnnscope.figures._orbit_layers import Columns, Layers, legend_words
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PANEL_HEIGHT, STRIP_HEIGHT, LOSS_HEIGHT = 1.0, 0.75, 0.7  # inches
+_DIVERGED: dict[str, Any] = {
+    "marker": "|",
+    "markersize": 4,
+    "markeredgewidth": 1.1,
+    "color": _style.DIVERGES,
+    "clip_on": False,
+}
+_ABOVE: dict[str, Any] = {"marker": "^", "markersize": 2.6, "markeredgewidth": 0, "color": _style.INK}
+_BELOW: dict[str, Any] = {**_ABOVE, "marker": "v"}
+
+
+def draw(
+    *,
+    panels: list[Layers],
+    columns: Columns,
+    value_range: tuple[float, float],
+    value_label: str,
+    loss: tuple[np.ndarray, np.ndarray] | None,
+    summary: "xarray.Dataset | None",
+    n_samples: int,
+) -> "Figure":
+    heights = [PANEL_HEIGHT] * len(panels) + [STRIP_HEIGHT] * (summary is not None) + [LOSS_HEIGHT] * (loss is not None)
+    with _style.matplotlib_style():
+        figure = _style.new_matplotlib_figure(sum(heights) + 0.25 * len(panels) + 0.45)
+        axes = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
+        for at, (panel, layers) in enumerate(zip(axes, panels, strict=False)):
+            _draw_panel(panel, layers, columns, value_range, n_samples)
+            _style.corner_label(panel, layers.short_words if at else layers.words)
+        axes[len(panels) // 2].set_ylabel(value_label)
+        if summary is not None:
+            draw_kinds(axes[len(panels)], summary)
+        if loss is not None:
+            draw_loss(axes[-1], *loss)
+        axes[-1].set_xlabel("epoch")
+        axes[-1].set_xlim(_epoch_limits(columns, loss))
+        figure.align_ylabels(axes)
+        _style.legend_above(figure, _handles(panels, present_kinds(summary) if summary is not None else []))
+    return figure
+
+
+def draw_loss(axes: "Axes", epochs: np.ndarray, losses: np.ndarray) -> None:
+    axes.plot(epochs, losses, color=_style.INK, linewidth=0.6)
+    _style.label_loss(axes, logarithmic=log_scale([losses]))
+
+
+def _epoch_limits(columns: Columns, loss: tuple[np.ndarray, np.ndarray] | None) -> tuple[float, float]:
+    first, last = columns.extent
+    if loss is not None and len(loss[0]):
+        first, last = min(first, float(loss[0].min())), max(last, float(loss[0].max()))
+    return first, last
+
+
+def _draw_panel(
+    axes: "Axes", layers: Layers, columns: Columns, value_range: tuple[float, float], n_samples: int
+) -> None:
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import LinearSegmentedColormap
+
+    if layers.density is not None:
+        level = np.log1p(layers.density) / np.log1p(n_samples)
+        axes.imshow(
+            np.ma.masked_where(layers.density == 0, level),
+            cmap=LinearSegmentedColormap.from_list("density", _style.DENSITY_COLOURS),
+            vmin=0,
+            vmax=0.75,
+            extent=(*columns.extent, *value_range),
+            origin="lower",
+            aspect="auto",
+            interpolation="nearest",
+        )
+    elif layers.motion_epochs.size:
+        axes.plot(
+            layers.motion_epochs,
+            layers.motion_values,
+            linestyle="none",
+            marker=".",
+            markersize=1.1,
+            markeredgewidth=0,
+            color=_style.OSCILLATES,
+            rasterized=layers.motion_epochs.size > 3000,
+        )
+    rows = np.searchsorted(columns.epochs, layers.rest_epochs)
+    bounds = np.stack([columns.left[rows], columns.right[rows]], axis=1)
+    segments = np.stack([bounds, np.repeat(layers.rest_values[:, None], 2, axis=1)], axis=2)
+    lines = LineCollection(list(segments), colors=_style.RESTS, linewidths=1.1, capstyle="butt")
+    axes.add_collection(lines, autolim=False)
+    _mark(axes, layers.diverged, 0.98, **_DIVERGED)
+    _mark(axes, layers.above, 0.96, **_ABOVE)
+    _mark(axes, layers.below, 0.04, **_BELOW)
+    axes.set_ylim(value_range)
+
+
+def _mark(axes: "Axes", epochs: np.ndarray, height: float, **marker: Any) -> None:
+    """Marks at a height of the panel from 0 to 1, whatever its value axis."""
+    if epochs.size:
+        heights = np.full(epochs.shape, height)
+        axes.plot(epochs, heights, transform=axes.get_xaxis_transform(), linestyle="none", zorder=5, **marker)
+
+
+def _handles(panels: list[Layers], kinds: list[str]) -> "list[Artist]":
+    """Legend entries of what occurs; a strip of kinds shares the colours and so the entries."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    words = legend_words(panels, kinds)
+    if any(layers.density is not None and layers.density.any() for layers in panels):
+        words["oscillates"] += " (darker: more often)"
+    colours = dict(zip(words, _style.KIND_COLOURS, strict=True))
+    handles: list[Artist] = []
+    for kind, label in words.items():
+        if label and kind == "diverges":
+            handles.append(Line2D([], [], linestyle="none", label=label, **_DIVERGED))
+        elif label and kind == "rests":
+            handles.append(Line2D([], [], color=colours[kind], linewidth=1.6, label=label))
+        elif label:
+            handles.append(Patch(color=colours[kind], label=label))
+    if any(layers.above.size or layers.below.size for layers in panels):
+        handles.append(Line2D([], [], linestyle="none", label="beyond the axis (clipped)", **_ABOVE))
+    return handles

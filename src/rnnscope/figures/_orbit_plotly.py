@@ -1,0 +1,220 @@
+"""The orbit diagram in plotly: one panel with a menu of inputs; kinds and loss under it on the same axis."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from rnnscope.figures import _style
+from rnnscope.figures._data import log_scale
+from rnnscope.figures._kind_plotly import kind_axis, kind_trace
+from rnnscope.figures._kinds import present_kinds
+from rnnscope.figures._orbit_layers import Columns, Layers, legend_words
+from rnnscope.figures._png import data_address, indexed_png
+
+if TYPE_CHECKING:
+    import xarray
+
+RESTS, OSCILLATES, DIVERGES, _ = _style.SCREEN_COLOURS
+PANEL_HEIGHT, STRIP_HEIGHT, LOSS_HEIGHT = 300, 150, 140  # pixels
+N_LEVELS = 48
+
+
+def draw(
+    *,
+    panels: list[Layers],
+    columns: Columns,
+    value_range: tuple[float, float],
+    value_label: str,
+    loss: tuple[np.ndarray, np.ndarray] | None,
+    summary: "xarray.Dataset | None",
+    n_samples: int,
+) -> go.Figure:
+    heights = [PANEL_HEIGHT] + [STRIP_HEIGHT] * (summary is not None) + [LOSS_HEIGHT] * (loss is not None)
+    n_rows = len(heights)
+    figure = make_subplots(
+        rows=n_rows, cols=1, shared_xaxes=True, row_heights=heights, vertical_spacing=16 / sum(heights)
+    )
+    first = len(panels) // 2
+    owners: list[int | None] = []
+    for at, layers in enumerate(panels):
+        for trace in _panel_traces(layers, columns, value_range, n_samples):
+            figure.add_trace(trace.update(visible=at == first), row=1, col=1)
+            owners.append(at)
+    kinds = present_kinds(summary) if summary is not None else []
+    for entry in _legend(panels, kinds):
+        figure.add_trace(go.Scatter(**entry), row=1, col=1)
+    if summary is not None:
+        figure.add_trace(kind_trace(summary), row=2, col=1)
+    if loss is not None:
+        figure.add_trace(_loss_trace(*loss), row=n_rows, col=1)
+    owners += [None] * (len(list(figure.data)) - len(owners))
+
+    _style.style_plotly(figure, height=sum(heights) + 16 * (n_rows - 1) + _style.MARGINS_HEIGHT)
+    figure.update_yaxes(title=value_label, range=list(value_range), scaleanchor=False, autorange=False, row=1, col=1)
+    if summary is not None:
+        figure.update_yaxes(**kind_axis(summary), row=2, col=1)
+    if loss is not None:
+        figure.update_yaxes(**loss_axis([loss[1]]), row=n_rows, col=1)
+    figure.update_xaxes(range=_epoch_limits(columns, loss), constrain="range", showgrid=False)
+    figure.update_xaxes(title="epoch", row=n_rows, col=1)
+    if len(panels) > 1:
+        figure.update_layout(updatemenus=[_menu(panels, owners, first)])
+    else:
+        figure.update_layout(
+            title={"text": panels[0].words, "x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 13}}
+        )
+    return figure
+
+
+def loss_axis(losses: list[np.ndarray]) -> dict[str, Any]:
+    """The settings of a loss axis; a logarithmic one is labelled with a few plain numbers."""
+    axis: dict[str, Any] = {"title": "loss"}
+    finite = np.concatenate([values[np.isfinite(values)] for values in losses])
+    if finite.size and log_scale(losses):
+        low, high = float(finite.min()) / 1.1, float(finite.max()) * 1.1
+        ticks = _style.loss_ticks(low, high)
+        axis |= {"type": "log", "range": [np.log10(low), np.log10(high)]}
+        axis |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    return axis
+
+
+def _epoch_limits(columns: Columns, loss: tuple[np.ndarray, np.ndarray] | None) -> list[float]:
+    first, last = columns.extent
+    if loss is not None and len(loss[0]):
+        first, last = min(first, float(loss[0].min())), max(last, float(loss[0].max()))
+    return [first, last]
+
+
+def _loss_trace(epochs: np.ndarray, losses: np.ndarray) -> go.Scatter:
+    return go.Scatter(
+        x=epochs,
+        y=losses,
+        mode="lines" if len(epochs) > 1 else "markers",
+        line={"color": _style.MIDDLE_GREY, "width": 1.5},
+        showlegend=False,
+        hovertemplate="epoch %{x}<br>loss %{y:.4g}<extra></extra>",
+    )
+
+
+def _panel_traces(
+    layers: Layers, columns: Columns, value_range: tuple[float, float], n_samples: int
+) -> list[go.Image | go.Scatter]:
+    common: dict[str, Any] = {"showlegend": False, "name": layers.short_words}
+    where = f"epoch %{{x:.0f}}<br>value %{{y:.4g}}<extra>{layers.short_words}</extra>"
+    traces: list[go.Image | go.Scatter] = []
+    if layers.density is not None and layers.density.any():
+        height = (value_range[1] - value_range[0]) / len(layers.density)
+        traces.append(
+            go.Image(
+                source=density_picture(layers.density, n_samples),
+                x0=columns.first,
+                dx=columns.width,
+                y0=value_range[0] + height / 2,
+                dy=height,
+                name=layers.short_words,
+                hovertemplate=where,
+            )
+        )
+    if layers.motion_epochs.size:
+        marker = {"color": OSCILLATES, "size": 2.5}
+        traces.append(
+            go.Scatter(
+                x=layers.motion_epochs,
+                y=layers.motion_values,
+                mode="markers",
+                marker=marker,
+                hovertemplate=where,
+                **common,
+            )
+        )
+    if layers.rest_epochs.size:
+        traces.append(_rest_trace(layers, columns, common))
+    low, high = value_range
+    for epochs, height, symbol, colour, words in (
+        (layers.diverged, high - 0.02 * (high - low), "line-ns-open", DIVERGES, "diverged"),
+        (layers.above, high - 0.04 * (high - low), "triangle-up", _style.MIDDLE_GREY, "above the axis"),
+        (layers.below, low + 0.04 * (high - low), "triangle-down", _style.MIDDLE_GREY, "below the axis"),
+    ):
+        if epochs.size:
+            marker = {"symbol": symbol, "color": colour, "size": 8, "line": {"width": 2, "color": colour}}
+            traces.append(
+                go.Scatter(
+                    x=epochs,
+                    y=np.full(epochs.shape, height, np.float32),
+                    mode="markers",
+                    marker=marker,
+                    hovertemplate=f"epoch %{{x}}: {words}<extra>{layers.short_words}</extra>",
+                    **common,
+                )
+            )
+    return traces
+
+
+def _rest_trace(layers: Layers, columns: Columns, common: dict[str, Any]) -> go.Scatter:
+    """Level strokes as wide as their epoch, with a gap after each."""
+    rows = np.searchsorted(columns.epochs, layers.rest_epochs)
+    gap = np.full(len(rows), np.nan)
+    x = np.stack([columns.left[rows], columns.right[rows], gap], axis=1).astype(np.float32)
+    y = np.stack([layers.rest_values, layers.rest_values, gap], axis=1).astype(np.float32)
+    return go.Scatter(
+        x=x.ravel(),
+        y=y.ravel(),
+        customdata=np.repeat(layers.rest_epochs, 3),
+        mode="lines",
+        line={"color": RESTS, "width": 2},
+        hovertemplate=f"epoch %{{customdata}}<br>settled at %{{y:.4g}}<extra>{layers.short_words}</extra>",
+        **common,
+    )
+
+
+def density_picture(density: np.ndarray, n_samples: int) -> str:
+    """The density (value bin, column), lowest value in the first row of pixels, as the address of a PNG.
+
+    Opacity stands for the logarithm of the count, so the picture reads on light and on dark; no samples, no
+    ink.
+    """
+    level = np.minimum(np.log1p(density) / np.log1p(n_samples) / 0.75, 1.0)
+    levels = np.where(density > 0, 1 + np.round(level * (N_LEVELS - 2)), 0).astype(np.uint8)
+    palette = np.zeros((N_LEVELS, 4))
+    palette[:, :3] = [int(OSCILLATES[at : at + 2], 16) for at in (1, 3, 5)]
+    palette[1:, 3] = np.linspace(0.3, 1.0, N_LEVELS - 1) * 255
+    return data_address(indexed_png(levels, palette))
+
+
+def _menu(panels: list[Layers], owners: list[int | None], first: int) -> dict[str, Any]:
+    buttons = [
+        {
+            "label": layers.words,
+            "method": "restyle",
+            "args": [{"visible": [owner is None or owner == at for owner in owners]}],
+        }
+        for at, layers in enumerate(panels)
+    ]
+    return {
+        "buttons": buttons,
+        "active": first,
+        "direction": "down",
+        "showactive": True,
+        "x": 0,
+        "xanchor": "left",
+        "y": 1.0,
+        "yanchor": "bottom",
+        "pad": {"b": 6, "t": 0},
+        "bordercolor": _style.GRID,
+        "bgcolor": "rgba(128,128,128,0.1)",
+    }
+
+
+def _legend(panels: list[Layers], kinds: list[str]) -> list[dict[str, Any]]:
+    """Entries for what occurs; a strip of kinds shares the colours and so the entries."""
+    words = legend_words(panels, kinds)
+    entries = [
+        _style.legend_entry(label, colour, line=kind == "rests")
+        for (kind, label), colour in zip(words.items(), _style.SCREEN_COLOURS, strict=True)
+        if label
+    ]
+    if any(layers.above.size or layers.below.size for layers in panels):
+        entries.append(_style.legend_entry("beyond the axis (clipped)", _style.MIDDLE_GREY, symbol="triangle-up"))
+    return entries

@@ -1,0 +1,34 @@
+"""At which inputs, over training, the network rests, oscillates or diverges."""
+
+from typing import TYPE_CHECKING, Any
+
+from rnnscope.figures._data import by_step
+from rnnscope.figures._style import Backend, check_backend
+
+if TYPE_CHECKING:
+    import xarray
+
+
+def kind_map(summary: "xarray.Dataset", *, backend: Backend = "matplotlib") -> Any:
+    """Kind of motion over epoch and input: rests, oscillates, diverges or undetermined.
+
+    One row per input, in ascending order and of equal height, labelled with the value of the input.
+
+    Args:
+        summary: result of ``summarise_orbits``; ``input_kind`` (step, input) is what is drawn.
+        backend: ``"matplotlib"`` or ``"plotly"``.
+
+    Returns:
+        ``matplotlib.figure.Figure`` or ``plotly.graph_objects.Figure``.
+
+    Raises:
+        ValueError: unknown backend.
+
+    """
+    check_backend(backend)
+    summary = by_step(summary)
+    if backend == "matplotlib":
+        from rnnscope.figures._kind_matplotlib import draw
+    else:
+        from rnnscope.figures._kind_plotly import draw
+    return draw(summary)

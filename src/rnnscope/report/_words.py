@@ -1,0 +1,190 @@
+"""What happened in plain words: the sentences of a story."""
+
+import math
+from dataclasses import astuple
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnscope.report._series import KINDS, counts_of
+
+if TYPE_CHECKING:
+    import xarray
+
+    from rnnscope.report.story import Event, Headline
+
+
+def number(value: float) -> str:
+    """A loss or a frequency, short.
+
+    >>> number(0.48213), number(3.2e-7), number(float("nan"))
+    ('0.482', '3.2e-07', 'not finite')
+    """
+    return f"{value:.3g}" if math.isfinite(value) else "not finite"
+
+
+def inputs_words(count: int, total: int) -> str:
+    """How many of the inputs.
+
+    >>> inputs_words(4, 10), inputs_words(10, 10), inputs_words(1, 1)
+    ('4 of 10 inputs', 'all 10 inputs', 'the one input')
+    """
+    if total == 1:
+        return "the one input" if count else "no input"
+    if count == total:
+        return "both inputs" if total == 2 else f"all {total} inputs"
+    return f"{count} of {total} inputs" if count else f"none of the {total} inputs"
+
+
+def ending(facts: "Headline") -> str:
+    verbs = {
+        "rests": "the state comes to rest at",
+        "oscillates": "it oscillates at",
+        "diverges": "it diverges at",
+        "undetermined": "what it does could not be told at",
+    }
+    shown = [(kind, count) for kind, count in zip(KINDS, astuple(facts.counts), strict=True) if count]
+    shown.sort(key=lambda pair: pair[0] != "oscillates")
+    parts = [f"{verbs[kind]} {inputs_words(count, facts.n_inputs)}" for kind, count in shown]
+    text = _listed(parts).replace("it ", "the state ", 1) if parts[0].startswith("it ") else _listed(parts)
+    text = text.replace("the state comes", "it comes") if not text.startswith("the state comes") else text
+    when = f"At epoch {facts.last_epoch}, the only one recorded," if facts.n_recorded == 1 else (
+        f"Over the last {facts.n_window} recorded epochs"
+    )  # fmt: skip
+    return f"{when} {text}"
+
+
+def steady(summary: "xarray.Dataset", facts: "Headline") -> str:
+    """The end of the first sentence: since when nothing has changed, where that is longer than the last epochs."""
+    epochs, counts = counts_of(summary)
+    changes = np.flatnonzero(np.any(np.diff(counts, axis=0) != 0, axis=1))
+    since = int(changes[-1]) + 1 if changes.size else 0
+    if since == 0 or since >= facts.n_recorded - facts.n_window:
+        return "."
+    return f", as at every recorded epoch since {epochs[since]}."
+
+
+def restlessness(changes: "list[Event]") -> str:
+    if len(changes) < 5:
+        return ""
+    last = changes[-1].epoch
+    return f"In all, the number of oscillating inputs changes {len(changes)} times, the last time at epoch {last}."
+
+
+def beginning(summary: "xarray.Dataset", facts: "Headline") -> str:
+    epochs, counts = counts_of(summary)
+    if facts.n_recorded == 1:
+        return ""
+    if facts.first_oscillation is None:
+        return f"At none of the {facts.n_recorded} recorded epochs does it oscillate at any input."
+    at = int(np.searchsorted(epochs, facts.first_oscillation))
+    n_first = int(counts[at, KINDS.index("oscillates")])
+    where = inputs_words(n_first, facts.n_inputs)
+    if at == 0:
+        return f"It oscillates at {where} at the first recorded epoch, {facts.first_oscillation}, already."
+    resting = (counts[:at, KINDS.index("rests")] == facts.n_inputs).all()
+    until = f"Until epoch {epochs[at - 1]} it rests at {inputs_words(facts.n_inputs, facts.n_inputs)}" if resting else (
+        f"Until epoch {epochs[at - 1]} it oscillates at no input"
+    )  # fmt: skip
+    peak = int(counts[:, KINDS.index("oscillates")].max())
+    most = ""
+    if peak > n_first:
+        at_peak = int(epochs[counts[:, KINDS.index("oscillates")].argmax()])
+        most = f", and at {inputs_words(peak, facts.n_inputs)} for the first time at epoch {at_peak}"
+    return f"{until}; at epoch {facts.first_oscillation} it oscillates at {where}{most}."
+
+
+def jump_sentences(jumps: "list[Event]", changes: "list[Event]") -> list[str]:
+    """The largest loss jump, and the next two where the number of oscillating inputs changes around them."""
+    lines = []
+    for rank, jump in enumerate(jumps[:3]):
+        text = f"{'A' if rank else 'The largest'} loss jump is at epoch {jump.epoch}: "
+        text += f"{number(jump.before)} → {number(jump.after)}"
+        near = [event for event in changes if event.since <= jump.epoch <= event.epoch]
+        near = near or [event for event in changes if event.since - 1 <= jump.epoch <= event.epoch + 1]
+        if near:
+            change = max(near, key=lambda event: abs(event.after - event.before))
+            when = _where(change, jump.epoch)
+            lines.append(f"{text}; {when} the number of oscillating inputs goes from {_from_to(change)}.")
+        elif rank == 0:
+            lines.append(f"{text}; the number of oscillating inputs does not change around it.")
+    return lines
+
+
+def _where(change: "Event", epoch: int) -> str:
+    if change.epoch == epoch:
+        return "at the same epoch"
+    if change.epoch - change.since > 1 and change.since < epoch < change.epoch:
+        return f"between the recorded epochs {change.since} and {change.epoch}"
+    return f"at epoch {change.epoch}"
+
+
+def death_sentences(changes: "list[Event]", jumps: "list[Event]", n_inputs: int) -> list[str]:
+    """The two largest deaths of at least a fifth of the inputs that the three largest loss jumps did not tell of."""
+    least = max(1, math.ceil(n_inputs / 5))
+    deaths = [event for event in changes if event.kind == "death" and event.before - event.after >= least]
+    deaths = [death for death in deaths if not _at_once(death, jumps[:3])]
+    deaths.sort(key=lambda death: death.after - death.before)
+    lines = []
+    for death in deaths[:2]:
+        when = f"At epoch {death.epoch}" if death.epoch - death.since == 1 else _between(death)
+        line = f"{when} the number of oscillating inputs falls from {_from_to(death)}"
+        meanwhile = _at_once(death, jumps)
+        if meanwhile:
+            jump = max(meanwhile, key=lambda event: event.after / event.before)
+            line += f"; the loss jumps from {number(jump.before)} to {number(jump.after)} at epoch {jump.epoch}"
+        lines.append(line + ".")
+    return lines
+
+
+def _at_once(change: "Event", jumps: "list[Event]") -> "list[Event]":
+    return [jump for jump in jumps if change.since <= jump.epoch <= change.epoch]
+
+
+def _between(change: "Event") -> str:
+    return f"Between epochs {change.since} and {change.epoch}"
+
+
+def frequency_sentence(facts: "Headline") -> str:
+    if facts.frequency_error is None or facts.frequency_range is None:
+        return ""
+    low, high = facts.frequency_range
+    if facts.n_compared == 1:
+        return (
+            f"At the one input that oscillates in the end the learned frequency is {facts.frequency_error:.2g} % off "
+            f"the wanted {number(low)} rad/step."
+        )
+    return (
+        f"Where it oscillates in the end, the learned frequency is off the wanted one by {facts.frequency_error:.2g} % "
+        f"(median over {facts.n_compared} inputs, wanted {number(low)} to {number(high)} rad/step)."
+    )
+
+
+def loss_sentence(facts: "Headline") -> str:
+    if facts.loss_first is None or facts.loss_last is None:
+        return "The loss is not known."
+    if facts.loss_best is None:
+        return "The loss was never finite."
+    best = f"; its least was {number(facts.loss_best)}" if facts.loss_best < 0.9 * facts.loss_last else ""
+    if facts.loss_first == facts.loss_last and not best:
+        return f"The loss is {number(facts.loss_last)}."
+    return f"The loss goes from {number(facts.loss_first)} to {number(facts.loss_last)}{best}."
+
+
+def diverging_sentence(summary: "xarray.Dataset") -> str:
+    kind = summary["kind"]
+    codes = dict(zip(str(kind.attrs["flag_meanings"]).split(), np.atleast_1d(kind.attrs["flag_values"]), strict=True))
+    diverging = kind.values == codes["diverges"]
+    n = int(diverging.sum())
+    if not n:
+        return ""
+    share = 100 * n / diverging.size
+    return f"{n} of {diverging.size} orbits ({share:.2g} %, over all epochs, inputs and starts) diverge."
+
+
+def _from_to(change: "Event") -> str:
+    return f"{change.before:g} to {change.after:g}"
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -1,0 +1,190 @@
+"""The page: one self-contained HTML file of one or several runs."""
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnscope.base.errors import require
+from rnnscope.base.files import write_text
+from rnnscope.figures._style import PLOTLY_CONFIG
+from rnnscope.report._view import View, view_of
+from rnnscope.report.story import number
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+    import xarray
+
+    from rnnscope.runs import Run
+
+TRANSIENT_STEPS = 120
+BIBTEX = """\
+@inproceedings{ribeiro2020beyond,
+  title     = {Beyond exploding and vanishing gradients: analysing {RNN} training using attractors and smoothness},
+  author    = {Ribeiro, Ant{\\^o}nio H. and Tiels, Koen and Aguirre, Luis A. and Sch{\\"o}n, Thomas B.},
+  booktitle = {Proceedings of the 23rd International Conference on Artificial Intelligence and Statistics},
+  series    = {PMLR},
+  volume    = {108},
+  pages     = {2370--2380},
+  year      = {2020},
+  note      = {arXiv:1906.08482}
+}
+
+@article{ribeiro2020smoothness,
+  title   = {On the smoothness of nonlinear system identification},
+  author  = {Ribeiro, Ant{\\^o}nio H. and Tiels, Koen and Umenberger, Jack and Sch{\\"o}n, Thomas B. and
+             Aguirre, Luis A.},
+  journal = {Automatica},
+  volume  = {121},
+  pages   = {109158},
+  year    = {2020},
+  note    = {arXiv:1905.00820}
+}"""
+
+
+def write_report(runs: "Run | Sequence[Run]", path: str | Path, *, title: str | None = None) -> Path:
+    """Write a page on one run, or on several side by side, from what they hold; nothing is measured.
+
+    The page is one HTML file that asks nothing of the network: what was trained, what happened in plain words, orbit
+    diagram, kinds and loss on one epoch axis, time courses, learned frequency, every input, settings, versions, the
+    command that makes it anew. A run whose orbits were never measured has its loss and settings only.
+
+    Args:
+        runs: one run or several.
+        path: the file, ending in ``.html``; an existing one is replaced, missing folders are made.
+        title: heading of the page; by default the names of the runs.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: no run, or a path that does not end in ``.html``.
+        OSError: the file cannot be written; what stood there before still does.
+
+    """
+    from jinja2 import Environment, PackageLoader
+    from plotly.offline import get_plotlyjs
+
+    path = Path(path)
+    chosen = list(runs) if isinstance(runs, Sequence) else [runs]
+    require(chosen, "runs", "at least one run", runs)
+    require(path.suffix.lower() == ".html", "path", "a file name that ends in .html", str(path))
+    views, figures, comparison = _gather(chosen)
+    environment = Environment(
+        loader=PackageLoader("rnnscope", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    own = files("rnnscope.report")
+    page = environment.get_template("page.html.jinja").render(
+        title=title or " · ".join(view.name for view in views),
+        views=views,
+        comparison=comparison,
+        figures={name: _script_safe(str(figure.to_json())) for name, figure in figures.items()},
+        config=json.dumps(PLOTLY_CONFIG),
+        bibtex=BIBTEX,
+        number=number,
+        plotlyjs=get_plotlyjs(),
+        css=own.joinpath("page.css").read_text(encoding="utf-8"),
+        javascript=own.joinpath("page.js").read_text(encoding="utf-8"),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, page)
+    return path
+
+
+def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[tuple[str, str]]]":
+    """What the page says of each run, all figures by name, and the (name, caption) of those that compare runs."""
+    from rnnscope import figures as drawing
+    from rnnscope.attractors import summarise_orbits
+
+    results = [run.dataset("orbits") if run.has("orbits") else None for run in runs]
+    summaries = [None if orbits is None else summarise_orbits(orbits) for orbits in results]
+    views = [view_of(run, *found) for run, *found in zip(runs, results, summaries, strict=True)]
+    figures: dict[str, Any] = {}
+    alike = len(runs) > 1
+    mains = _main_figures(runs, results, summaries, alike=alike)
+    for at, (run, view, orbits, summary) in enumerate(zip(runs, views, results, summaries, strict=True)):
+        if orbits is not None and summary is not None:
+            figures[f"main-{at}"] = mains[at]
+            view.figures.append((f"main-{at}", _MAIN_CAPTION))
+            last = orbits.isel(time=slice(-TRANSIENT_STEPS, None))
+            figures[f"transient-{at}"] = drawing.transient(last, backend="plotly")
+            view.figures.append((f"transient-{at}", _TRANSIENT_CAPTION))
+            if bool(summary["frequency"].notnull().any()):
+                figures[f"frequency-{at}"] = drawing.frequency(summary, backend="plotly")
+                view.figures.append((f"frequency-{at}", _FREQUENCY_CAPTION))
+        elif _has_loss(run):
+            figures[f"loss-{at}"] = drawing.loss(run.scalars, backend="plotly")
+            view.figures.append((f"loss-{at}", "Loss over training."))
+    comparison = []
+    with_loss = {f"{at + 1}. {run.name}": run.scalars for at, run in enumerate(runs) if _has_loss(run)}
+    if len(with_loss) > 1:
+        figures["losses"] = drawing.loss(with_loss, backend="plotly")
+        comparison.append(("losses", "Loss of all runs on the same axes."))
+    return views, figures, comparison
+
+
+_MAIN_CAPTION = (
+    "Output along the kept orbit, epoch by epoch, at the input chosen in the menu. An orange line is a state that "
+    "settled; a blue band is one that keeps moving, stronger where it is more often. Below: what most starts do at "
+    "every input, and the loss, on the same epochs. Drag to enlarge, double-click to go back."
+)
+_TRANSIENT_CAPTION = (
+    "Output against time at the last recorded epoch, at the lowest, a middle and the highest input: the last steps of "
+    "each kept orbit, one line per start."
+)
+_FREQUENCY_CAPTION = (
+    "Frequency of the oscillation over the last recorded epochs, where the state oscillates: median over epochs and "
+    "starts, bars from the lowest to the highest."
+)
+
+
+def _main_figures(
+    runs: "list[Run]",
+    results: "list[xarray.Dataset | None]",
+    summaries: "list[xarray.Dataset | None]",
+    *,
+    alike: bool,
+) -> list[Any]:
+    """The orbit diagram of each run, None without orbits; on equal axes where they stand side by side."""
+    from rnnscope.figures import orbit_diagram
+
+    def draw(value_range: tuple[float, float] | None) -> list[Any]:
+        return [
+            orbit_diagram(orbits, scalars=run.scalars, summary=summary, value_range=value_range, backend="plotly")
+            if orbits is not None
+            else None
+            for run, orbits, summary in zip(runs, results, summaries, strict=True)
+        ]
+
+    drawn = draw(None)
+    present = [figure for figure in drawn if figure is not None]
+    if not alike or len(present) < 2:
+        return drawn
+    ranges = [figure.layout.yaxis.range for figure in present]
+    drawn = draw((min(low for low, _ in ranges), max(high for _, high in ranges)))
+    present = [figure for figure in drawn if figure is not None]
+    _share_axis(present, "xaxis", "update_xaxes")
+    if all(figure.layout.yaxis3.type == "log" for figure in present if figure.layout.yaxis3):
+        _share_axis(present, "yaxis3", "update_yaxes")
+    return drawn
+
+
+def _share_axis(figures: list[Any], axis: str, update: str) -> None:
+    ranges = [figure.layout[axis].range for figure in figures if figure.layout[axis] and figure.layout[axis].range]
+    if not ranges:
+        return
+    shared = [min(low for low, _ in ranges), max(high for _, high in ranges)]
+    for figure in figures:
+        selector = {} if axis == "xaxis" else {"row": 3, "col": 1}
+        if axis == "xaxis" or "yaxis3" in figure.layout:
+            getattr(figure, update)(range=shared, **selector)
+
+
+def _has_loss(run: "Run") -> bool:
+    return "loss" in run.scalars and bool(run.scalars["loss"].notna().any())
+
+
+def _script_safe(text: str) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return text.replace("</", "<\\/").replace("<!--", "<\\u0021--")

@@ -1,0 +1,29 @@
+"""The folder that a training leaves behind: config, model, scalars, weight snapshots, probe results.
+
+    config.toml              settings, as given and completed
+    model.toml               what rebuilds the network's map
+    provenance.json          versions, machine, command, when
+    scalars.jsonl            a line for each epoch; the only file that is appended to
+    ended.json               how training ended, once it has
+    checkpoint.safetensors   what resuming needs; the only file that is replaced
+    snapshots/<step>.safetensors
+    probes/<name>-<key>/<first>-<last>.nc   with its SHA-256 beside it
+
+Every file but scalars.jsonl is written to a temporary name, flushed and renamed. Nothing is ever unpickled.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnnscope.runs.folder import RunFolder as RunFolder
+    from rnnscope.runs.listing import list_runs as list_runs
+    from rnnscope.runs.run import Run as Run
+
+_HOMES = {"Run": "run", "RunFolder": "folder", "list_runs": "listing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,118 @@
+"""Writing a run folder: what a Recorder does to the disk."""
+
+import json
+import os
+import platform
+import re
+import socket
+import sys
+import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from torch import Tensor
+
+from rnnscope.base.errors import RunError
+from rnnscope.base.files import write_text
+from rnnscope.runs.scalars import append_scalars
+from rnnscope.runs.tensors import save_tensors
+
+_PACKAGES = ("rnnscope", "torch", "numpy", "scipy", "xarray")
+
+
+class RunFolder:
+    """A run folder open for recording.
+
+    Raises:
+        RunError: something else is at ``path`` already; it is left as it is.
+
+    """
+
+    def __init__(self, path: Path, config: Mapping[str, Any], model: Mapping[str, Any], provenance: Mapping[str, Any]):
+        self.path = Path(path)
+        refuse_existing(self.path)
+        (self.path / "snapshots").mkdir(parents=True)
+        write_text(self.path / "config.toml", tomli_w.dumps(without_none(config)))
+        write_text(self.path / "model.toml", tomli_w.dumps(without_none(model)))
+        write_text(self.path / "provenance.json", json.dumps({**describe_origin(), **provenance}, indent=1) + "\n")
+
+    def write_scalars(self, row: Mapping[str, float | int | str]) -> None:
+        """Append the scalars of one epoch."""
+        append_scalars(self.path / "scalars.jsonl", row)
+
+    def write_snapshot(self, step: int, tensors: Mapping[str, Tensor], epoch: int | None) -> None:
+        """Write the weights after ``step`` optimiser steps; ``epoch`` None: the initial weights."""
+        metadata = {"step": str(step), "epoch": "" if epoch is None else str(epoch)}
+        save_tensors(snapshot_path(self.path, step), tensors, metadata)
+
+    def end(self, status: str, **details: Any) -> None:
+        """Say how recording ended."""
+        content = {"status": status, "ended": _now(), **details}
+        write_text(self.path / "ended.json", json.dumps(content, indent=1) + "\n")
+
+
+def snapshot_path(run: Path, step: int) -> Path:
+    """Where the weights after ``step`` optimiser steps stand."""
+    return run / "snapshots" / f"{step:010d}.safetensors"
+
+
+def snapshot_steps(run: Path) -> list[int]:
+    """The steps of which a run has weights, in order."""
+    if not (run / "snapshots").is_dir():
+        return []
+    names = [path.name for path in (run / "snapshots").iterdir()]
+    return sorted(int(name[:10]) for name in names if re.fullmatch(r"\d{10}\.safetensors", name))
+
+
+def is_run(path: Path) -> bool:
+    """Whether there is a run folder at ``path``."""
+    return (path / "provenance.json").is_file()
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise RunError if recording at ``path`` could touch anything that is there."""
+    if is_run(path):
+        raise RunError(f"{path} is a run already and is left as it is. Choose another folder with --run, or remove it")
+    if path.exists() and not path.is_dir():
+        raise RunError(f"{path} is a file: expected a new folder for the run")
+    if path.is_dir() and any(path.iterdir()):
+        raise RunError(f"{path} is not empty and not a run: expected a new folder. Choose another with --run")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as nested dicts; RunError with the place of the error if it is not valid."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path}: not valid TOML: {error}") from None
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def describe_origin() -> dict[str, Any]:
+    """Versions, machine and time, for provenance."""
+    return {
+        "created": _now(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
+        "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "program": Path(sys.argv[0]).name if sys.argv else "",
+    }
+
+
+def without_none(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The same tables without the entries that are None, which TOML cannot hold."""
+    return {
+        key: without_none(value) if isinstance(value, Mapping) else value
+        for key, value in tables.items()
+        if value is not None
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,91 @@
+"""Probe results on disk: netCDF blocks of up to 64 snapshots, each with its SHA-256 beside it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from rnnscope.base.errors import DamagedFileError
+from rnnscope.base.files import file_digest, replacing, write_text
+from rnnscope.base.probe import Probe
+
+BLOCK = 64
+
+
+def results_folder(run: Path, probe: Probe) -> Path:
+    """Where the results of a probe stand in a run."""
+    return run / "probes" / f"{probe.name}-{probe.key}"
+
+
+def write_block(folder: Path, block: xr.Dataset) -> Path:
+    """Write a block of results (dimension ``step`` first) as <first>-<last>.nc, atomically."""
+    steps = block["step"].values
+    folder.mkdir(parents=True, exist_ok=True)
+    description = folder / "probe.json"
+    if not description.exists():
+        write_text(description, json.dumps(json.loads(block.attrs["settings"]), indent=1) + "\n")
+    path = folder / f"{steps[0]:010d}-{steps[-1]:010d}.nc"
+    with replacing(path) as temporary:
+        block.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(block))
+        write_text(_digest_path(path), f"{file_digest(temporary)}  {path.name}\n")
+    return path
+
+
+def read_block(path: Path) -> xr.Dataset:
+    """A block, whole in memory, after comparing the file with its digest.
+
+    Raises:
+        DamagedFileError: cut short or changed since it was written.
+
+    """
+    try:
+        wanted = _digest_path(path).read_text().split()[:1]
+        if wanted != [file_digest(path)]:
+            raise DamagedFileError(f"{path}: differs from the SHA-256 beside it: cut short or bits were flipped")
+        with xr.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as block:
+            return block.load()
+    except DamagedFileError:
+        raise
+    except FileNotFoundError:
+        raise DamagedFileError(f"{path}: the file with its SHA-256 is missing") from None
+    except UnicodeDecodeError:
+        raise DamagedFileError(f"{path}: the file with its SHA-256 is damaged") from None
+    except Exception as error:
+        raise DamagedFileError(f"{path}: not a readable netCDF file ({error})") from error
+
+
+def read_blocks(folder: Path) -> tuple[list[xr.Dataset], list[str]]:
+    """All readable blocks of a probe in order of step, and a line for each damaged one."""
+    blocks, problems = [], []
+    for path in sorted(folder.glob("*.nc")):
+        try:
+            blocks.append(read_block(path))
+        except DamagedFileError as error:
+            problems.append(str(error))
+    return blocks, problems
+
+
+def join_blocks(blocks: list[xr.Dataset]) -> xr.Dataset:
+    """Blocks as one Dataset in order of step; a step measured twice: the last wins."""
+    whole = blocks[0] if len(blocks) == 1 else xr.concat(
+        blocks, dim="step", data_vars="minimal", coords="minimal", compat="override",
+        join="override", combine_attrs="override",
+    )  # fmt: skip
+    steps = whole["step"].values
+    _, last = np.unique(steps[::-1], return_index=True)
+    order = len(steps) - 1 - last
+    return whole if np.array_equal(order, np.arange(len(steps))) else whole.isel(step=order)
+
+
+def _digest_path(path: Path) -> Path:
+    return path.with_name(path.name + ".sha256")
+
+
+def _encoding(block: xr.Dataset) -> dict[str, dict]:
+    compressed = {"fletcher32": True, "zlib": True, "complevel": 1, "shuffle": True}
+    return {
+        str(name): dict(compressed) if variable.ndim else {}
+        for name, variable in block.variables.items()
+        if np.issubdtype(variable.dtype, np.number)
+    }

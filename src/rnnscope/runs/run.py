@@ -1,0 +1,405 @@
+"""Reading a run, and measuring what its network was at any recorded epoch."""
+
+import json
+import math
+import os
+import socket
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from torch import Tensor, nn
+
+from rnnscope import attractors, tasks
+from rnnscope.base.errors import DamagedFileError, RunError, unknown
+from rnnscope.base.probe import Probe
+from rnnscope.base.threads import torch_threads
+from rnnscope.execution import map_units
+from rnnscope.runs import folder as layout
+from rnnscope.runs import results
+from rnnscope.runs.scalars import read_scalars
+from rnnscope.runs.tensors import load_tensors
+from rnnscope.systems import System, as_system, system_from_description
+
+Epochs = None | int | slice | Sequence[int]
+Progress = Callable[[int, int], None]
+_ONE_THREAD_BELOW = 100_000  # parameters: splitting products of such networks costs more than it saves
+
+
+class Run:
+    """A recorded training, opened for reading and probing; nothing in it is ever changed, results are only added.
+
+    Args:
+        path: the run folder.
+        model: the network, or (core, head), where model.toml cannot rebuild it; only its structure matters.
+
+    Raises:
+        RunError: no run there, or its description is not readable.
+
+    """
+
+    def __init__(self, path: str | Path, *, model: nn.Module | tuple[nn.Module, nn.Module] | System | None = None):
+        self.path = Path(path)
+        if not layout.is_run(self.path):
+            there = "no such folder" if not self.path.exists() else "not a run folder (it has no provenance.json)"
+            raise RunError(f"{self.path}: {there}; 'rnnscope runs DIR' lists the runs in a folder")
+        self._model = model
+        self.damaged: list[str] = []
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}: {len(self.steps)} snapshots, {self.status})"
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The settings it was trained with; empty where a Recorder in someone's own loop was given none."""
+        return layout.read_toml(self.path / "config.toml")
+
+    @cached_property
+    def provenance(self) -> dict[str, Any]:
+        """Versions, machine, command and time."""
+        try:
+            return json.loads((self.path / "provenance.json").read_text())
+        except ValueError as error:
+            self._report(f"{self.path / 'provenance.json'}: not valid JSON ({error})")
+            return {}
+
+    @property
+    def ended(self) -> dict[str, Any]:
+        """How recording ended: status and details; empty if it has not, or was killed."""
+        path = self.path / "ended.json"
+        try:
+            return json.loads(path.read_text()) if path.exists() else {}
+        except ValueError as error:
+            self._report(f"{path}: not valid JSON ({error})")
+            return {}
+
+    @property
+    def status(self) -> str:
+        """'finished', 'interrupted', 'diverged', 'running', or 'recorded' (someone's own loop that said no end)."""
+        if self.ended:
+            return str(self.ended.get("status", "recorded"))
+        if self.provenance.get("host") == socket.gethostname() and _alive(self.provenance.get("process")):
+            return "running"
+        return "interrupted" if "training" in self.config else "recorded"
+
+    @cached_property
+    def scalars(self) -> pd.DataFrame:
+        """What was recorded at each epoch (the index): step, loss, …"""
+        frame, problems = read_scalars(self.path / "scalars.jsonl")
+        for problem in problems:
+            self._report(problem)
+        return frame
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """The optimiser steps of which there are weights, in order; 0 is before training."""
+        return np.array(layout.snapshot_steps(self.path), dtype=np.int64)
+
+    @cached_property
+    def epochs(self) -> np.ndarray:
+        """The epoch of each of ``steps``; that of the initial weights is one before the first recorded."""
+        known = dict(zip(self.scalars["step"].tolist(), self.scalars.index.tolist(), strict=True))
+        first = min(known.values(), default=1)
+        return np.array([known.get(step, self._epoch_of(step, first)) for step in self.steps.tolist()], dtype=np.int64)
+
+    def _epoch_of(self, step: int, first: int) -> int:
+        """The epoch of a snapshot whose line in the scalars is missing."""
+        if step == 0:
+            return first - 1
+        try:
+            return int(load_tensors(layout.snapshot_path(self.path, step))[1]["epoch"])
+        except (DamagedFileError, KeyError, ValueError):
+            return -1
+
+    def snapshot(self, *, step: int | None = None, epoch: int | None = None) -> dict[str, Tensor]:
+        """The state dict after a step or epoch (the last by default).
+
+        Raises:
+            RunError: nothing was recorded there; names the nearest.
+            DamagedFileError: the file was cut short or changed.
+
+        """
+        return load_tensors(layout.snapshot_path(self.path, self._step(step, epoch)))[0]
+
+    def system(self, *, step: int | None = None, epoch: int | None = None) -> System:
+        """The network as a map, as it was after a step or epoch (the last by default)."""
+        return self.template.at(self.snapshot(step=step, epoch=epoch))
+
+    @cached_property
+    def template(self) -> System:
+        """The network's map without its weights: ``template.at(snapshot)``."""
+        if self._model is not None:
+            return as_system(self._model)
+        return system_from_description(layout.read_toml(self.path / "model.toml"))
+
+    def _step(self, step: int | None, epoch: int | None) -> int:
+        if not len(self.steps):
+            raise RunError(f"{self.path}: it has no snapshots")
+        values, wanted, what = (self.epochs, epoch, "epoch") if epoch is not None else (self.steps, step, "step")
+        if wanted is None:
+            return int(self.steps[-1])
+        if wanted not in values:
+            nearest = values[np.abs(values - wanted).argmin()]
+            raise RunError(f"{self.path}: no weights were recorded at {what} {wanted}; the nearest is {what} {nearest}")
+        return int(self.steps[values == wanted][-1])
+
+    def default_probe(self, name: str, **settings: Any) -> Probe:
+        """The probe called ``name`` with the settings that suit this run's task, changed by ``settings``."""
+        if name not in attractors.PROBES:
+            raise unknown("probe", name, attractors.PROBES)
+        cls = getattr(attractors, attractors.PROBES[name])
+        defaults = dict(self.config.get(name, {}))
+        if self._task is not None:
+            defaults.setdefault("inputs", self._task.constant_inputs().values.tolist())
+        return cls.from_settings({**defaults, **settings})
+
+    def probe(
+        self,
+        probe: Probe | str,
+        *,
+        epochs: Epochs = None,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+        **settings: Any,
+    ) -> xr.Dataset:
+        """Measure what is missing, store it in the run, and return the whole.
+
+        Args:
+            probe: a probe, or the name of one with the settings that suit the run's task, changed by ``settings``.
+            epochs: None for every recorded epoch, a number k for every k-th of them (the first and the last always), a
+                slice of epochs, or epochs.
+            executor: see ``rnnscope.execution``; None for this process.
+            progress: called with (measured, to measure) as it goes on.
+            **settings: changes of settings, with a probe's name.
+
+        Returns:
+            The probe's Dataset with the dimension ``step`` in front and the coordinates ``epoch`` and ``loss``.
+
+        Raises:
+            RunError: an epoch that was not recorded, or no snapshot that can be read.
+
+        A damaged snapshot is left out with a warning and named in ``damaged``. Interrupted, it keeps what was measured.
+
+        """
+        if isinstance(probe, str):
+            probe = self.default_probe(probe, **settings)
+        elif settings:
+            raise TypeError(f"settings {sorted(settings)} go with a probe's name, not with a probe")
+        wanted = self._choose(epochs)
+        folder = results.results_folder(self.path, probe)
+        have = {step for block in self._read(folder) for step in block["step"].values.tolist()}
+        missing = [step for step in wanted if step not in have]
+        if missing:
+            self._measure(probe, missing, folder, executor, progress)
+        blocks = self._read(folder)
+        if not blocks:
+            raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(self.damaged[:3])}")
+        return self._in_context(results.join_blocks(blocks), wanted)
+
+    def _measure(
+        self,
+        probe: Probe,
+        steps: list[int],
+        folder: Path,
+        executor: Executor | None,
+        progress: Progress | None,
+    ) -> None:
+        per_unit = 1 if executor is None else min(16, math.ceil(len(steps) / 8))
+        units = [
+            (
+                probe,
+                self.template,
+                [(step, str(layout.snapshot_path(self.path, step))) for step in steps[k : k + per_unit]],
+            )
+            for k in range(0, len(steps), per_unit)
+        ]
+        waiting: list[xr.Dataset] = []
+        done = 0
+
+        def flush() -> None:
+            if waiting:
+                results.write_block(
+                    folder, xr.concat(sorted(waiting, key=lambda part: int(part["step"][0])), dim="step")
+                )
+                waiting.clear()
+
+        small = sum(p.numel() for p in self.template.params.values()) < _ONE_THREAD_BELOW
+        try:
+            with torch_threads(1 if small else None):
+                for parts, problems in map_units(measure_snapshots, units, executor):
+                    for problem in problems:
+                        self._report(problem)
+                    for part in parts:
+                        waiting.append(part)
+                        if len(waiting) == results.BLOCK:
+                            flush()
+                    done += len(parts) + len(problems)
+                    if progress is not None:
+                        progress(done, len(steps))
+        finally:
+            flush()
+
+    def has(self, name: str) -> bool:
+        """Whether results of the probe called ``name`` are stored."""
+        return any((self.path / "probes").glob(f"{name}-*/*.nc"))
+
+    def dataset(self, name: str, **settings: Any) -> xr.Dataset:
+        """Stored results of the probe called ``name``; nothing is measured.
+
+        Args:
+            name: one word, such as "orbits".
+            settings: take only results measured with these settings. Of several that remain, those at most snapshots.
+
+        Raises:
+            RunError: there are none; says which there are.
+
+        """
+        found = []
+        for folder in sorted((self.path / "probes").glob(f"{name}-*")):
+            own = self._settings(folder)
+            if own is None or any(own.get(key) != value for key, value in settings.items()):
+                continue
+            blocks = self._read(folder)
+            if blocks:
+                found.append(results.join_blocks(blocks))
+        if not found:
+            stored = sorted({folder.name.rsplit("-", 1)[0] for folder in (self.path / "probes").glob("*-*")})
+            with_settings = f" with {settings}" if settings else ""
+            raise RunError(
+                f"{self.path}: no readable results of probe {name!r}{with_settings}; "
+                f"stored: {', '.join(stored) or 'none'}. "
+                f"Measure them: run.probe({name!r}), or rnnscope probe {name} {self.path}"
+            )
+        whole = max(found, key=lambda dataset: dataset.sizes["step"])
+        return self._in_context(whole, whole["step"].values.tolist())
+
+    def _settings(self, folder: Path) -> dict[str, Any] | None:
+        try:
+            return json.loads((folder / "probe.json").read_text())["settings"]
+        except (OSError, ValueError, KeyError, TypeError):
+            self._report(f"{folder / 'probe.json'}: missing or not valid; its results are left out")
+            return None
+
+    def _choose(self, epochs: Epochs) -> list[int]:
+        """The steps that stand for ``epochs``."""
+        if not len(self.steps):
+            raise RunError(f"{self.path}: it has no snapshots")
+        if epochs is None:
+            return self.steps.tolist()
+        if isinstance(epochs, slice):
+            low = -np.inf if epochs.start is None else epochs.start
+            high = np.inf if epochs.stop is None else epochs.stop
+            chosen = self.steps[(self.epochs >= low) & (self.epochs < high)][:: epochs.step]
+            if not len(chosen):
+                raise RunError(
+                    f"{self.path}: no recorded epoch in {epochs}; there are {self.epochs[0]} … {self.epochs[-1]}"
+                )
+            return chosen.tolist()
+        if isinstance(epochs, int | np.integer):
+            if epochs < 1:
+                raise ValueError(f"epochs: expected a positive stride, came {epochs}")
+            return sorted({*self.steps[::epochs].tolist(), int(self.steps[-1])})
+        return sorted({self._step(None, int(epoch)) for epoch in epochs})
+
+    def _read(self, folder: Path) -> list[xr.Dataset]:
+        blocks, problems = results.read_blocks(folder)
+        for problem in problems:
+            self._report(problem)
+        return blocks
+
+    def _in_context(self, dataset: xr.Dataset, steps: Iterable[int]) -> xr.Dataset:
+        """Those of ``steps`` that were measured, with epoch, loss and what the task knows of its inputs."""
+        dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
+        epochs = dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True))
+        own = dataset["step"].values.tolist()
+        dataset = dataset.assign_coords(
+            epoch=(
+                "step",
+                np.array([epochs.get(step, -1) for step in own]),
+                {"long_name": "epoch", "units": "1"},
+            )
+        )
+        dataset["step"].attrs.update(long_name="optimiser step", units="1")
+        if "loss" in self.scalars:
+            losses = self.scalars.set_index("step")["loss"]
+            dataset = dataset.assign_coords(
+                loss=(
+                    "step",
+                    losses.reindex(own).to_numpy(float),
+                    {"long_name": "training loss", "units": "1"},
+                )
+            )
+        constant = self._task.constant_inputs() if self._task is not None else None
+        values = dataset["input_value"].values if "input_value" in dataset else None
+        if constant is not None and values is not None and np.array_equal(values, constant.values):
+            dataset["input_value"].attrs.update(long_name=constant.long_name, units=constant.units)
+            if constant.wanted_frequency is not None:
+                dataset = dataset.assign_coords(
+                    wanted_frequency=(
+                        "input", constant.wanted_frequency, {"long_name": "wanted frequency", "units": "rad/step"}
+                    )
+                )  # fmt: skip
+        return dataset
+
+    @cached_property
+    def _task(self) -> Any:
+        table = dict(self.config.get("task", {}))
+        name = table.pop("name", None)
+        return tasks.build(name, **table) if name in tasks.names() else None
+
+    def _report(self, problem: str) -> None:
+        if problem not in self.damaged:
+            self.damaged.append(problem)
+            warnings.warn(f"left out: {problem}", stacklevel=3)
+
+    @classmethod
+    def from_checkpoints(
+        cls,
+        pattern: str,
+        *,
+        build: Callable[[], nn.Module] | None = None,
+        path: str | Path | None = None,
+    ) -> Self:
+        """Make a run of checkpoints that someone else's training wrote; see ``rnnscope.runs.checkpoints``."""
+        from rnnscope.runs.checkpoints import import_checkpoints
+
+        model = build() if build is not None else None
+        return cls(import_checkpoints(pattern, model=model, path=path), model=model)
+
+
+def measure_snapshots(
+    probe: Any, template: System, snapshots: list[tuple[int, str]]
+) -> tuple[list[xr.Dataset], list[str]]:
+    """A work unit: the probe's Dataset for each snapshot (step, path), and a line for each that is damaged."""
+    parts, problems = [], []
+    for step, path in snapshots:
+        try:
+            system = template.at(load_tensors(Path(path))[0])
+        except (DamagedFileError, FileNotFoundError) as error:
+            problems.append(str(error))
+            continue
+        parts.append(probe.measure(system).expand_dims(step=np.array([step], dtype=np.int64)))
+    return parts, problems
+
+
+def _alive(process: object) -> bool:
+    if not isinstance(process, int):
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,34 @@
+"""The map view of a network, over a flat state of named coordinates.
+
+x[t] = f(x[t-1], u[t]; θ),  y[t] = g(x[t], u[t]; θ)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rnnscope.systems.adapt import as_system as as_system
+    from rnnscope.systems.describe import describe_model as describe_model
+    from rnnscope.systems.describe import system_from_description as system_from_description
+    from rnnscope.systems.module import ModuleSystem as ModuleSystem
+    from rnnscope.systems.recurrent import RecurrentSystem as RecurrentSystem
+    from rnnscope.systems.system import System as System
+    from rnnscope.systems.system import Trajectory as Trajectory
+    from rnnscope.systems.system import stack_params as stack_params
+
+_HOMES = {
+    "stack_params": "system",
+    "ModuleSystem": "module",
+    "RecurrentSystem": "recurrent",
+    "System": "system",
+    "Trajectory": "system",
+    "as_system": "adapt",
+    "describe_model": "describe",
+    "system_from_description": "describe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,221 @@
+"""Stacked recurrent layers with a linear head or without: torch's modules, our models, and (core, head) pairs."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rnnscope import cells
+from rnnscope.systems.system import Params, System, Trajectory, Weights, _check_shapes, detached, pick
+
+
+@dataclass(frozen=True, kw_only=True)
+class Core:
+    """Recurrent layers: which cell, how large, and where their parameters stand in the model's state dict.
+
+    ``suffixed`` says whether parameter names end in the layer (``weight_ih_l0``), as in torch.nn.LSTM, or not
+    (``weight_ih``), as in torch.nn.LSTMCell. ``proj_size`` 0 means no projection.
+    """
+
+    cell: str
+    input_size: int
+    hidden_size: int
+    num_layers: int = 1
+    bias: bool = True
+    proj_size: int = 0
+    prefix: str = ""
+    suffixed: bool = True
+
+    @property
+    def output_size(self) -> int:
+        """Width of a layer's output."""
+        return self.proj_size or self.hidden_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """A linear readout of the last layer's output."""
+
+    output_size: int
+    bias: bool = True
+    prefix: str = "head."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """All that is needed to read a state dict as a recurrent system; plain values, kept in a run's model.toml."""
+
+    core: Core
+    head: Head | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested tables."""
+        return {name: part for name, part in asdict(self).items() if part is not None}
+
+    @classmethod
+    def from_dict(cls, tables: dict[str, Any]) -> "Description":
+        """The inverse of ``to_dict``."""
+        return cls(core=Core(**tables["core"]), head=Head(**tables["head"]) if "head" in tables else None)
+
+    def param_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Names and shapes of all parameters, layer by layer, the head's last."""
+        core, head = self.core, self.head
+        n_gates = {"lstm": 4, "gru": 3}.get(core.cell, 1)
+        rows = n_gates * core.hidden_size
+        shapes: dict[str, tuple[int, ...]] = {}
+        for k in range(core.num_layers):
+            of_kind = {
+                "weight_ih": (rows, core.input_size if k == 0 else core.output_size),
+                "weight_hh": (rows, core.output_size),
+                "bias_ih": (rows,),
+                "bias_hh": (rows,),
+                "weight_hr": (core.proj_size, core.hidden_size),
+            }
+            shapes |= {name: of_kind[kind] for kind, name in _layer_names(core, k).items()}
+        if head:
+            shapes[f"{head.prefix}weight"] = (head.output_size, core.output_size)
+            if head.bias:
+                shapes[f"{head.prefix}bias"] = (head.output_size,)
+        return shapes
+
+
+class _Layer(NamedTuple):
+    start: int
+    stop: int
+    output_size: int
+
+
+class RecurrentSystem(System):
+    """A stack of recurrent layers and a linear head as one map.
+
+    The state packs the parts of each layer one after another: [h, c] of layer 0, then of layer 1, … for an LSTM. With
+    several layers one step of the map passes through all of them: layer l sees the new output of layer l-1.
+    """
+
+    def __init__(self, description: Description, params: Params):
+        core, head = description.core, description.head
+        self.description = description
+        self.params = detached(params)
+        self.cell = cells.load(core.cell)
+        sizes = self.cell.part_sizes(core.hidden_size, core.output_size)
+        layer_size = sum(sizes.values())
+        self.layers = [_Layer(k * layer_size, (k + 1) * layer_size, core.output_size) for k in range(core.num_layers)]
+        self.input_size = core.input_size
+        self.state_size = layer_size * core.num_layers
+        self.output_size = head.output_size if head else core.output_size
+        self.state_labels = tuple(
+            (f"layer{k}." if core.num_layers > 1 else "") + f"{part}[{i}]"
+            for k in range(core.num_layers)
+            for part, size in sizes.items()
+            for i in range(size)
+        )
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.description, self.params)
+
+    def at(self, params: Params) -> "RecurrentSystem":
+        """The same layers and head at other parameters, for example a snapshot of the same model."""
+        return type(self)(self.description, pick(params, self.params))
+
+    def materialise(self, params: Params) -> Weights:
+        """Per layer what the cell makes of its parameters, then the head's weight and bias."""
+        core, head = self.description.core, self.description.head
+        weights = {f"layer{k}": self.cell.materialise(_layer_params(core, params, k)) for k in range(core.num_layers)}
+        if head:
+            names = ["weight", "bias"] if head.bias else ["weight"]
+            weights["head"] = {name: params[head.prefix + name] for name in names}
+        return weights
+
+    def drive(self, weights: Weights, input: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch drive"]:
+        """The input's product with the first layer's weights, biases added."""
+        return self.cell.drive(weights["layer0"], input)
+
+    def step(
+        self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch drive"]
+    ) -> Float[Tensor, "*batch state"]:
+        """One step through all layers."""
+        new = []
+        for k, layer in enumerate(self.layers):
+            own = weights[f"layer{k}"]
+            if k > 0:
+                drive = self.cell.drive(own, new[-1][..., : layer.output_size])
+            new.append(self.cell.step(own, state[..., layer.start : layer.stop], drive))
+        return torch.cat(new, dim=-1) if len(new) > 1 else new[0]
+
+    def readout(
+        self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch drive"]
+    ) -> Float[Tensor, "*batch output"]:
+        """The head's product with the last layer's output, or that output itself where there is no head."""
+        last = self.layers[-1]
+        return self._head(weights, state[..., last.start : last.start + last.output_size])
+
+    def _head(self, weights: Weights, output: Tensor) -> Tensor:
+        if "head" not in weights:
+            return output
+        output = output @ weights["head"]["weight"].mT
+        return output + weights["head"]["bias"] if "bias" in weights["head"] else output
+
+    def simulate(
+        self,
+        state: Float[Tensor, "batch state"],
+        inputs: Float[Tensor, "..."],
+        *,
+        n_steps: int | None = None,
+        states: bool = False,
+        weights: Weights = None,
+    ) -> Trajectory:
+        """As ``System.simulate``; through torch's fused kernel where only outputs are asked for at the own θ."""
+        kernel = _KERNELS.get(self.description.core.cell)
+        if states or weights is not None or kernel is None:
+            return super().simulate(state, inputs, n_steps=n_steps, states=states, weights=weights)
+        _check_shapes(self, state, inputs, n_steps)
+        with torch.no_grad():
+            sequence = inputs if n_steps is None else inputs.expand(n_steps, *inputs.shape)
+            outputs, final = self._run_fused(kernel, sequence, state)
+            head = self.materialise_head()
+            return Trajectory(self._head(head, outputs), final, None)
+
+    def materialise_head(self) -> Weights:
+        """The head's weights alone."""
+        head = self.description.head
+        if head is None:
+            return {}
+        return {"head": {n: self.params[head.prefix + n] for n in (["weight", "bias"] if head.bias else ["weight"])}}
+
+    def _run_fused(self, kernel: Callable[..., Any], sequence: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        core = self.description.core
+        flat = [p for k in range(core.num_layers) for p in _layer_params(core, self.params, k).values()]
+        sizes = list(self.cell.part_sizes(core.hidden_size, core.output_size).values())
+        by_layer = state.unflatten(-1, (core.num_layers, -1)).movedim(1, 0)
+        parts = [part.contiguous() for part in by_layer.split(sizes, dim=-1)]
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "LSTM with projections is not supported with oneDNN")
+            # input, initial state, weights, has_biases, num_layers, dropout, train, bidirectional, batch_first
+            outputs, *parts = kernel(
+                sequence.contiguous(), parts if len(parts) > 1 else parts[0], flat, core.bias, core.num_layers,
+                0.0, False, False, False,
+            )  # fmt: skip
+        return outputs, torch.cat(parts, dim=-1).movedim(0, 1).flatten(1)
+
+
+_KERNELS: dict[str, Callable[..., Any]] = {
+    "lstm": torch.lstm,
+    "gru": torch.gru,
+    "rnn-tanh": torch.rnn_tanh,
+    "rnn-relu": torch.rnn_relu,
+}
+
+
+def _layer_names(core: Core, k: int) -> dict[str, str]:
+    kinds = ["weight_ih", "weight_hh"]
+    kinds += ["bias_ih", "bias_hh"] if core.bias else []
+    kinds += ["weight_hr"] if core.proj_size else []
+    return {kind: f"{core.prefix}{kind}" + (f"_l{k}" if core.suffixed else "") for kind in kinds}
+
+
+def _layer_params(core: Core, params: Params, k: int) -> dict[str, Tensor]:
+    return {kind: params[name] for kind, name in _layer_names(core, k).items()}

@@ -1,0 +1,47 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class ConstantInputs:
+    """Inputs to hold while looking for attractors: values (n, channel), what they are called, and their unit.
+
+    ``wanted_frequency`` (n,) in rad/step, where the task asks for an oscillation at each of them.
+    """
+
+    values: np.ndarray
+    long_name: str
+    units: str
+    wanted_frequency: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A frozen description that gives data, cost, head and the constant inputs to probe."""
+
+    name: ClassVar[str]
+    input_size: ClassVar[int]
+    output_size: ClassVar[int]
+
+    def data(self) -> tuple[Tensor, Tensor]:
+        """Inputs (sequence, time, input_size) and targets (sequence, time, output_size), float32."""
+        raise NotImplementedError
+
+    def batches(self) -> list[tuple[Tensor, Tensor]]:
+        """The data in the order and the portions in which training sees them."""
+        raise NotImplementedError
+
+    def cost(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """What is differentiated, a scalar."""
+        raise NotImplementedError
+
+    def reported(self, cost: float, n_values: int) -> float:
+        """The loss that is recorded, from costs summed over an epoch and the number of target values in it."""
+        raise NotImplementedError
+
+    def constant_inputs(self) -> ConstantInputs:
+        """The inputs at which the network's attractors are looked for."""
+        raise NotImplementedError

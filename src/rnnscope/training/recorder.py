@@ -1,0 +1,162 @@
+"""The Recorder: three lines in anyone's training loop."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from rnnscope.base.errors import require
+from rnnscope.runs.folder import RunFolder, refuse_existing
+from rnnscope.systems import describe_model
+
+EVERY_EPOCH_BELOW = 1_000_000  # parameters
+
+
+class Recorder:
+    """Writes weights and scalars of a training into a run folder, and disturbs nothing.
+
+    Weights, gradients, random state, train or eval mode and hidden state of the network are as they were: training with
+    and without it gives the same bits. The initial weights are written at once as step 0.
+
+    >>> import tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "mine"
+    >>> recorder = Recorder(folder, nn.LSTM(1, 4))
+    >>> for epoch in range(3):
+    ...     recorder.epoch(epoch, loss=0.5)
+    >>> from rnnscope.runs import Run
+    >>> Run(folder).epochs.tolist()
+    [-1, 0, 1, 2]
+
+    Args:
+        path: a new folder for the run.
+        model: any nn.Module with a recurrent core, or a pair (core, head).
+        optimizer: if given, ``step`` counts its steps; otherwise the calls of ``epoch``.
+        every: weights are kept at every so many calls; None: at every call below a million parameters, else at calls 1
+            … 8, 10, 12, 14, 16, 20, … (four to a factor of two) and the last one, when the recorder is closed.
+        config: settings to keep in config.toml.
+        provenance: entries to add to provenance.json.
+
+    Raises:
+        RunError: there is something at ``path`` already; nothing there is touched.
+
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        model: nn.Module | tuple[nn.Module, nn.Module],
+        *,
+        optimizer: torch.optim.Optimizer | None = None,
+        every: int | None = None,
+        config: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+    ):
+        began = time.perf_counter()
+        require(
+            every is None or (type(every) is int and every > 0),
+            "every",
+            "a positive whole number or None",
+            every,
+        )
+        refuse_existing(Path(path))
+        self.model = nn.ModuleDict({"core": model[0], "head": model[1]}) if isinstance(model, tuple) else model
+        n_parameters = sum(p.numel() for p in self.model.parameters())
+        self.bytes_per_snapshot = sum(t.numel() * t.element_size() for t in self._tensors().values())
+        self.every = every or (1 if n_parameters < EVERY_EPOCH_BELOW else None)
+        self._optimizer_steps = 0
+        self._hook = optimizer.register_step_post_hook(self._count) if optimizer is not None else None
+        self._calls = 0
+        self._last: tuple[int, int] | None = None
+        self._folder = RunFolder(Path(path), config or {}, describe_model(model), provenance or {})
+        self._folder.write_snapshot(0, self._tensors(), None)
+        self.path = self._folder.path
+        self.seconds = time.perf_counter() - began
+
+    def epoch(self, epoch: int, **scalars: float | Tensor) -> None:
+        """Record an epoch that has just ended: its scalars and, when it is due, the weights.
+
+        Args:
+            epoch: its number, counted as you like, growing.
+            scalars: numbers by name, such as ``loss=0.1``; tensors of one element will do.
+
+        Raises:
+            ValueError: a scalar that is not one number.
+            OSError: the disk is full; what was recorded before is whole.
+
+        """
+        began = time.perf_counter()
+        if self._folder is None:
+            raise RuntimeError(f"the recorder of {self.path} is closed")
+        numbers = {name: _number(name, value) for name, value in scalars.items()}
+        self._calls += 1
+        step = self._optimizer_steps if self._hook is not None else self._calls
+        self._last = (step, int(epoch))
+        if self._due():
+            self._snapshot()
+        self._folder.write_scalars({"step": step, "epoch": int(epoch), **numbers})
+        self.seconds += time.perf_counter() - began
+
+    def _due(self) -> bool:
+        if self.every is not None:
+            return self._calls % self.every == 0
+        return log_spaced(self._calls)
+
+    def _snapshot(self) -> None:
+        assert self._last is not None
+        assert self._folder is not None
+        self._folder.write_snapshot(self._last[0], self._tensors(), self._last[1])
+        self._last_written = self._last
+
+    def close(self, status: str = "recorded", **details: Any) -> None:
+        """Write the last weights if they are not there yet, and say how recording ended. Closing twice does nothing."""
+        if self._folder is None:
+            return
+        if self._last is not None and self._last != self._last_written:
+            self._snapshot()
+        self._folder.end(status, **details)
+        if self._hook is not None:
+            self._hook.remove()
+        self._folder = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        status = "recorded" if kind is None else "interrupted"
+        self.close(status, **({"reason": f"{kind.__name__}: {error}"} if kind else {}))
+
+    _folder: RunFolder | None
+    _last_written: tuple[int, int] | None = None
+
+    def _count(self, *_: Any) -> None:
+        self._optimizer_steps += 1
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """All parameters and buffers, tied ones under each of their names."""
+        return {
+            **dict(self.model.named_parameters(remove_duplicate=False)),
+            **dict(self.model.named_buffers(remove_duplicate=False)),
+        }
+
+
+def log_spaced(call: int) -> bool:
+    """Whether call number 1, 2, … is one at which weights of a large network are kept: four to a factor of two.
+
+    >>> [call for call in range(1, 42) if log_spaced(call)]
+    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40]
+    """
+    spacing = max(1, 1 << (call.bit_length() - 3)) if call.bit_length() > 3 else 1
+    return call % spacing == 0
+
+
+def _number(name: str, value: float | Tensor) -> float:
+    if isinstance(value, Tensor):
+        require(value.numel() == 1, name, "one number", f"a tensor of shape {tuple(value.shape)}")
+        return float(value.detach())
+    try:
+        return value if isinstance(value, int) else float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name}: expected a number, came {value!r}") from None

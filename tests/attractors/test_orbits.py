@@ -1,0 +1,233 @@
+"""Orbits against closed forms, brute force and the traps of slow transients."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from rnnscope.attractors import Orbits, summarise_orbits
+from rnnscope.attractors.orbits import DIVERGED, MOVING, SETTLED
+from rnnscope.attractors.summary import DIVERGES, OSCILLATES, RESTS, UNDETERMINED, peak_frequency
+from rnnscope.systems import as_system
+
+
+def elman(matrix, bias=0.0, nonlinearity="tanh"):
+    """h -> φ(W h + b), input ignored, float64."""
+    matrix = torch.tensor(matrix, dtype=torch.float64)
+    core = nn.RNN(1, len(matrix), nonlinearity=nonlinearity).double()
+    with torch.no_grad():
+        core.weight_hh_l0.copy_(matrix)
+        core.weight_ih_l0.zero_()
+        core.bias_ih_l0.fill_(bias)
+        core.bias_hh_l0.zero_()
+    return as_system(core)
+
+
+def rotation(radius, angle):
+    c, s = radius * math.cos(angle), radius * math.sin(angle)
+    return elman([[c, -s], [s, c]])
+
+
+def kinds(system, **settings):
+    return summarise_orbits(Orbits(**settings).measure(system))["kind"].values.ravel()
+
+
+def test_pitchfork_has_two_rests_at_plus_and_minus():
+    """h = tanh(2h) at ±0.957504, and 0 is unstable."""
+    orbits = Orbits(n_starts=8, seed=3).measure(elman([[2.0]]))
+    assert (orbits.status == SETTLED).all()
+    last = orbits.orbit.values[..., -1, 0].ravel()
+    np.testing.assert_allclose(np.abs(last), 0.9575040240772688, atol=1e-6)
+    assert set(np.sign(last)) == {-1.0, 1.0}
+
+
+def test_flip_gives_a_two_cycle_with_frequency_pi():
+    summary = summarise_orbits(Orbits().measure(elman([[-2.0]])))
+    assert (summary.kind == OSCILLATES).all()
+    np.testing.assert_allclose(summary.frequency, np.pi, atol=0.02)
+
+
+@pytest.mark.parametrize("angle", [0.25, 0.6, 1.1, 2.5])
+def test_neimark_sacker_gives_a_closed_curve_at_the_multipliers_angle(angle):
+    assert set(kinds(rotation(0.98, angle), n_transient=2000)) == {RESTS}
+    summary = summarise_orbits(Orbits(n_transient=2000).measure(rotation(1.02, angle)))
+    assert (summary.kind == OSCILLATES).all()
+    np.testing.assert_allclose(summary.frequency, angle, rtol=0.01)
+
+
+def test_expanding_rectifier_diverges_at_the_step_that_the_growth_rate_says():
+    """x[t] = 2^t exceeds 1e12 first at t = 40."""
+    orbits = Orbits(starts=[[1.0], [-1.0], [0.0]]).measure(elman([[2.0]], nonlinearity="relu"))
+    assert orbits.status.values.tolist() == [[DIVERGED, SETTLED, SETTLED]]
+    assert orbits.diverged_at.values.tolist() == [[40, -1, -1]]
+    assert orbits.orbit[0, 0].isnull().all()
+    assert summarise_orbits(orbits).kind.values.tolist() == [[DIVERGES, RESTS, RESTS]]
+
+
+def test_samples_before_divergence_are_kept():
+    orbits = Orbits(starts=[[1.0]], n_transient=30, n_keep=20).measure(elman([[2.0]], nonlinearity="relu"))
+    values = orbits.orbit[0, 0, :, 0].values
+    np.testing.assert_array_equal(values[:9], 2.0 ** np.arange(31, 40))
+    assert np.isnan(values[9:]).all()
+
+
+def test_overflow_of_float32_is_divergence_not_an_error():
+    orbits = Orbits(starts=[[1.0]], dtype="float32", escape=1e300).measure(elman([[1e9]], nonlinearity="relu"))
+    assert orbits.status.values.tolist() == [[DIVERGED]]
+    assert orbits.diverged_at.values.tolist() == [[5]]
+
+
+def test_a_slow_transient_is_not_a_rest():
+    """Multiplier 0.9999: from 0.5 the state moves by 1e-5 and more in each of 1600 steps."""
+    system = elman([[0.9999]])
+    orbits = Orbits(starts=[[0.5]], n_transient=1200).measure(system)
+    assert orbits.status.values.tolist() == [[MOVING]]
+    wide = Orbits(starts=[[0.5]], n_transient=100, n_keep=400).measure(system)
+    assert summarise_orbits(wide).kind.values.tolist() == [[UNDETERMINED]]
+
+
+def test_leaving_a_saddle_is_not_a_rest():
+    """From 1e-9 beside the unstable point 0 the state creeps first, faster and faster."""
+    orbits = Orbits(starts=[[1e-9]], n_transient=0, n_keep=3000, n_quiet=50).measure(elman([[1.02]]))
+    assert orbits.status.values.tolist() == [[SETTLED]]
+    assert orbits.settled_at.item() > 1000
+    assert abs(orbits.orbit.values[0, 0, -1, 0]) == pytest.approx(0.2400, abs=1e-3)
+
+
+def test_memory_that_grows_behind_a_constant_output_is_not_a_rest():
+    """An LSTM with all gates open: c grows by one at every step while h = tanh(c) stands still."""
+    core = nn.LSTM(1, 1).double()
+    with torch.no_grad():
+        for p in core.parameters():
+            p.zero_()
+        core.bias_ih_l0.fill_(50.0)
+    orbits = Orbits(starts=[[0.0, 0.0]], keep_states=True).measure(as_system(core))
+    assert orbits.status.values.tolist() == [[MOVING]]
+    np.testing.assert_allclose(orbits.orbit[..., -1, 0], 1.0)
+    np.testing.assert_allclose(orbits.state_orbit.sel(state="c[0]").isel(time=-1), 1600)
+    assert summarise_orbits(orbits).kind.values.tolist() == [[UNDETERMINED]]
+
+
+@pytest.mark.parametrize("core", [nn.LSTM, nn.GRU, nn.RNN])
+@pytest.mark.parametrize("keep_states", [False, True])
+def test_equals_a_loop_over_the_cell(core, keep_states):
+    """Brute force, float64: every kept sample, whether the start has settled or not."""
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        module = core(1, 6).double()
+        head = nn.Linear(6, 2).double()
+    with torch.no_grad():
+        module.weight_hh_l0.mul_(4)
+    system = as_system((module, head))
+    probe = Orbits(inputs=[[0.1], [-0.4]], n_starts=3, n_transient=230, n_keep=170, keep_states=keep_states)
+    orbits = probe.measure(system)
+    from rnnscope.attractors._starts import draw_starts
+
+    starts = draw_starts("normal(1)", 3, system, 0, "orbits")
+    for k, value in enumerate((0.1, -0.4)):
+        x, outputs, states = starts, [], []
+        drive = system.drive(system.weights, torch.full((3, 1), value, dtype=torch.float64))
+        for _ in range(400):
+            x, y = system.advance(system.weights, x, drive)
+            outputs.append(y)
+            states.append(x)
+        expected = torch.stack(outputs[230:], 1).numpy()
+        np.testing.assert_allclose(orbits.orbit[k].values, expected, atol=2e-5)
+        if keep_states:
+            np.testing.assert_allclose(orbits.state_orbit[k].values, torch.stack(states[230:], 1).numpy(), atol=2e-4)
+
+
+@given(st.floats(-3, 3), st.floats(-2, 2))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_whatever_rests_is_a_fixed_point(w, b):
+    orbits = Orbits(n_starts=3, n_transient=500, n_keep=100).measure(elman([[w]], b))
+    summary = summarise_orbits(orbits)
+    x = orbits.orbit.values[..., -1, 0][summary.kind.values == RESTS]
+    np.testing.assert_allclose(np.tanh(w * x + b), x, atol=1e-3)
+    settled = orbits.orbit.values[..., -1, 0][orbits.status.values == SETTLED]
+    np.testing.assert_allclose(np.tanh(w * settled + b), settled, atol=2e-6)
+
+
+def test_starts_are_the_same_at_every_input_and_independent_of_the_global_seed():
+    system = elman([[0.5]])
+    torch.manual_seed(0)
+    a = Orbits(inputs=[[0.0], [1.0]], n_transient=0, n_keep=3).measure(system)
+    torch.manual_seed(1)
+    b = Orbits(inputs=[[0.0], [1.0]], n_transient=0, n_keep=3).measure(system)
+    np.testing.assert_array_equal(a.orbit, b.orbit)
+    np.testing.assert_array_equal(a.orbit[0], a.orbit[1])
+
+
+def test_dataset_says_what_it_is():
+    orbits = Orbits(inputs=[[0.5]], keep_states=True, n_transient=10, n_keep=5).measure(rotation(1.0, 0.3))
+    assert orbits.orbit.dims == ("input", "start", "time", "output")
+    assert orbits.time.values.tolist() == [11, 12, 13, 14, 15]
+    assert orbits.state.values.tolist() == ["h[0]", "h[1]"]
+    assert all({"long_name", "units"} <= variable.attrs.keys() for variable in orbits.data_vars.values())
+    assert all(isinstance(value, str | int | float) for value in orbits.attrs.values())
+    assert "AISTATS" in orbits.attrs["references"]
+    assert '"n_keep":5' in orbits.attrs["settings"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"inputs": [0.0, 1.0]}, r"inputs: expected numbers of shape \(input, channel\)"),
+        ({"inputs": [[float("nan")]]}, "inputs: expected finite numbers"),
+        ({"inputs": []}, "inputs: expected numbers of shape"),
+        ({"inputs": "zero"}, "inputs: expected numbers of shape"),
+        ({"starts": "normal"}, r"starts: expected 'normal\(std\)' with std > 0"),
+        ({"starts": "normal(-1)"}, r"starts: expected 'normal\(std\)' with std > 0"),
+        ({"starts": 3}, "starts: expected numbers"),
+        ({"n_starts": 0}, "n_starts: expected a whole number of at least 1, came 0"),
+        ({"n_keep": 2.5}, "n_keep: expected a whole number"),
+        ({"n_transient": -1}, "n_transient: expected a whole number of at least 0, came -1"),
+        ({"tolerance": 0}, "tolerance: expected a positive number"),
+        ({"dtype": "half"}, "dtype: expected 'float32', 'float64' or None"),
+    ],
+)
+def test_misuse_raises_at_construction(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Orbits(**settings)
+
+
+def test_wrong_widths_are_named():
+    system = rotation(1.0, 0.3)
+    with pytest.raises(ValueError, match="inputs: expected 1 numbers for each input, came '2 numbers'"):
+        Orbits(inputs=[[1.0, 2.0]]).measure(system)
+    with pytest.raises(ValueError, match=r"starts: expected states of 2 numbers \(h\[0\] … h\[1\]\)"):
+        Orbits(starts=[[1.0]]).measure(system)
+    with pytest.raises(ValueError, match="unknown setting of probe orbits 'n_kept': did you mean 'n_keep'"):
+        Orbits.from_settings({"n_kept": 3})
+
+
+def test_key_depends_on_settings_only():
+    assert Orbits(inputs=[[1]]).key == Orbits(inputs=np.array([[1.0]])).key == Orbits(inputs=torch.ones(1, 1)).key
+    assert Orbits(n_keep=400).key == Orbits().key != Orbits(n_keep=401).key
+
+
+@pytest.mark.parametrize("n", [60, 200, 401])
+@pytest.mark.parametrize("frequency", [0.2, 0.31, 1.0, 2.9])
+def test_peak_frequency_of_sines(n, frequency):
+    phases = np.linspace(0, 6, 7)[:, None]
+    came = peak_frequency(np.sin(frequency * np.arange(n) + phases) + 3.0)
+    np.testing.assert_allclose(came, frequency, atol=0.6 / n)
+
+
+def test_summary_of_a_growing_a_decaying_and_a_drifting_orbit_is_undetermined():
+    orbits = Orbits(starts=[[1.0, 0.0]] * 4, n_transient=0, n_keep=200).measure(rotation(1.0, 0.3))
+    t = np.arange(200)
+    values = np.stack([np.exp(0.01 * t) * np.sin(t), np.exp(-0.01 * t) * np.sin(t), 0.01 * t, np.sin(0.3 * t)])
+    orbits["orbit"].values[:] = np.stack([values] * 2, -1)[None]
+    orbits["status"].values[:] = MOVING
+    assert summarise_orbits(orbits).kind.values.tolist() == [[UNDETERMINED] * 3 + [OSCILLATES]]
+
+
+def test_single_kept_step_and_single_start():
+    orbits = Orbits(n_starts=1, n_transient=5, n_keep=1).measure(elman([[0.5]]))
+    assert orbits.orbit.shape == (1, 1, 1, 1)
+    assert summarise_orbits(orbits).kind.shape == (1, 1)

@@ -1,0 +1,30 @@
+import math
+
+import pytest
+import torch
+
+from rnnscope.execution import map_units, processes
+
+
+def test_in_this_process_results_come_in_order_and_lazily():
+    results = map_units(math.sqrt, [(4,), (9,), (-1,)], None)
+    assert next(results) == 2
+    assert next(results) == 3
+    with pytest.raises(ValueError, match=r"math domain error|expected a nonnegative"):
+        next(results)
+
+
+def test_over_processes_with_one_torch_thread_each():
+    with processes(2) as executor:
+        assert sorted(map_units(math.sqrt, [(k * k,) for k in range(5)], executor)) == [0, 1, 2, 3, 4]
+        assert executor is not None
+        assert executor.submit(torch.get_num_threads).result() == 1
+        with pytest.raises(ValueError, match=r"math domain error|expected a nonnegative"):
+            list(map_units(math.sqrt, [(-1,)], executor))
+
+
+def test_one_worker_is_this_process():
+    with processes(1) as executor:
+        assert executor is None
+    with pytest.raises(ValueError, match="workers: expected a positive whole number, came 0"), processes(0):
+        pass

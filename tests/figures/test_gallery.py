@@ -1,0 +1,159 @@
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.figure import Figure as MatplotlibFigure
+from plotly.graph_objects import Figure as PlotlyFigure
+
+import rnnscope as rs
+from rnnscope.figures._style import KINDS, loss_ticks
+
+BACKENDS = {"matplotlib": MatplotlibFigure, "plotly": PlotlyFigure}
+VARIANTS = {
+    "plain": {},
+    "one epoch": {"n_epochs": 1},
+    "one input": {"n_inputs": 1},
+    "diverging": {"diverging": 2},
+    "many inputs": {"n_inputs": 40, "n_epochs": 20},
+}
+
+
+def render(figure):
+    if isinstance(figure, MatplotlibFigure):
+        figure.canvas.draw()
+    else:
+        figure.to_json()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", ["kind_map", "transient", "frequency"])
+def test_every_variant_is_drawn_by_both_backends(orbits, summary, name, variant, backend):
+    data = orbits(**VARIANTS[variant])
+    figure = getattr(rs.figures, name)(data if name == "transient" else summary(data), backend=backend)
+    assert isinstance(figure, BACKENDS[backend])
+    render(figure)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", ["kind_map", "transient", "frequency"])
+def test_one_network_alone(orbits, summary, name, backend):
+    data = orbits(n_epochs=3)
+    given = (data if name == "transient" else summary(data)).isel(step=-1, drop=True)
+    render(getattr(rs.figures, name)(given, backend=backend))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_inputs_of_several_channels(orbits, summary, backend):
+    data = orbits(n_epochs=6)
+    vectors = np.arange(20.0).reshape(10, 2)
+    data = data.drop_vars(["input_value", "wanted_frequency"]).assign_coords(
+        input_value=(("input", "channel"), vectors), wanted_frequency=("input", np.arange(10.0))
+    )
+    render(rs.figures.kind_map(summary(data), backend=backend))
+    render(rs.figures.transient(data, backend=backend))
+    figure = rs.figures.frequency(summary(data).drop_vars("wanted_frequency"), backend=backend)
+    label = figure.axes[0].get_xlabel() if backend == "matplotlib" else figure.layout.xaxis.title.text
+    assert label == "input"
+
+
+def test_the_kind_map_shows_the_kinds_of_the_summary_in_the_order_of_the_inputs(orbits, summary):
+    told = summary(orbits(n_epochs=30)).isel(input=slice(None, None, -1))
+    picture = rs.figures.kind_map(told).axes[0].get_images()[0].get_array()
+    np.testing.assert_array_equal(picture, told["input_kind"].values.T[::-1])
+    trace = rs.figures.kind_map(told, backend="plotly").data[0]
+    np.testing.assert_array_equal(trace.z, told["input_kind"].values.T[::-1])
+    assert set(np.unique(trace.customdata)) == {"rests", "oscillates"}
+
+
+def test_kinds_are_told_apart_in_grey():
+    from rnnscope.figures._style import KIND_COLOURS, SCREEN_COLOURS
+
+    for colours in (KIND_COLOURS, SCREEN_COLOURS):
+        rgb = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in colours]) / 255
+        luminance = (rgb**2.2) @ [0.2126, 0.7152, 0.0722]
+        lightness = np.sort(116 * np.cbrt(luminance) - 16)
+        assert len(colours) == len(KINDS)
+        assert np.diff(lightness).min() > 8
+
+
+def test_the_transient_draws_a_line_per_start_of_the_chosen_epoch(orbits):
+    data = orbits(n_epochs=10)
+    figure = rs.figures.transient(data, epoch=4, inputs=[2])
+    assert figure.axes[0].get_xlabel() == "time step (epoch 4, one line per start)"
+    drawn = np.stack([line.get_ydata() for line in figure.axes[0].get_lines()])
+    np.testing.assert_array_equal(drawn, data["orbit"].sel(input=2).isel(step=3, output=0).values)
+
+
+def test_a_diverged_start_does_not_set_the_axis_and_is_said(orbits):
+    figure = rs.figures.transient(orbits(n_epochs=10, diverging=5), inputs=[5])
+    assert figure.axes[0].get_title(loc="left").endswith("1 of 4 starts diverged")
+    assert figure.axes[0].get_ylim()[1] < 2
+
+
+def test_an_epoch_that_was_not_recorded_names_the_nearest(orbits):
+    with pytest.raises(ValueError, match=r"epoch: expected a recorded epoch \(the nearest is 10\), came 99"):
+        rs.figures.transient(orbits(n_epochs=10), epoch=99)
+
+
+def test_the_frequency_is_the_median_over_the_last_epochs_with_its_range(orbits, summary):
+    told = summary(orbits(n_epochs=60))
+    told["frequency"][-1, 3, 0] = 9.0
+    told["frequency"][:, 0] = np.nan
+    trace = rs.figures.frequency(told, backend="plotly").data[1]
+    last = told["frequency"].isel(step=slice(-20, None)).values[:, 1:]
+    np.testing.assert_allclose(trace.y, np.nanmedian(last, axis=(0, 2)))
+    assert (trace.y + trace.error_y.array)[2] == 9.0
+    assert trace.name == "learned, last 20 epochs"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_nothing_oscillates(orbits, summary, backend):
+    render(rs.figures.frequency(summary(orbits(n_epochs=40).isel(step=slice(0, 15))), backend=backend))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("worst", [np.nan, np.inf, 0.0, -1.0])
+def test_losses_that_are_not_positive_numbers(scalars, worst, backend):
+    table = scalars(30)
+    table.loc[7, "loss"] = worst
+    render(rs.figures.loss(table, backend=backend))
+    render(rs.figures.loss({"a": table, "b": scalars(10), "c": scalars(1)}, backend=backend))
+
+
+def test_no_loss_at_all(scalars):
+    with pytest.raises(ValueError, match="scalars: expected a column 'loss' with at least one finite value"):
+        rs.figures.loss(scalars(5).drop(columns="loss"))
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.2, 0.21), (0.02, 0.6), (1e-9, 1e3), (5.0, 6.0), (1e-300, 1e300)])
+def test_loss_ticks_are_few_and_inside(low, high):
+    ticks = loss_ticks(low, high)
+    assert len(ticks) <= 5
+    assert all(low <= tick <= high for tick in ticks)
+
+
+def test_drawing_leaves_matplotlib_as_it_was(orbits):
+    before = dict(matplotlib.rcParams)
+    rs.figures.orbit_diagram(orbits(n_epochs=3))
+    assert dict(matplotlib.rcParams) == before
+    assert "matplotlib.pyplot" not in sys.modules or not sys.modules["matplotlib.pyplot"].get_fignums()
+
+
+def test_importing_the_room_loads_no_backend():
+    code = (
+        "import sys, rnnscope.figures as f, rnnscope.report; f.names(); "
+        "print([m for m in ('matplotlib', 'plotly', 'torch', 'xarray', 'jinja2') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
+
+
+def test_figures_by_name():
+    assert rs.figures.names() == ["frequency", "kind-map", "loss", "orbit-diagram", "transient"]
+    assert rs.figures.load("orbit-diagram") is rs.figures.orbit_diagram
+    assert callable(rs.figures.orbit_diagram)
+    with pytest.raises(AttributeError, match=r"it has .*orbit_diagram"):
+        _ = rs.figures.orbits

@@ -1,0 +1,214 @@
+import base64
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure as MatplotlibFigure
+from plotly.graph_objects import Figure as PlotlyFigure
+
+import rnnscope as rs
+from rnnscope.figures._orbit_layers import N_BINS, Orbits, make_columns
+
+KINDS = {"matplotlib": MatplotlibFigure, "plotly": PlotlyFigure}
+VARIANTS = {
+    "plain": {},
+    "one epoch": {"n_epochs": 1},
+    "two epochs": {"n_epochs": 2},
+    "one input": {"n_inputs": 1},
+    "one start": {"n_starts": 1},
+    "one step": {"n_keep": 1},
+    "several outputs": {"n_outputs": 3},
+    "diverging": {"diverging": 2},
+    "huge": {"huge": True},
+    "many samples": {"n_epochs": 80, "n_keep": 400},
+}
+
+
+def render(figure):
+    if isinstance(figure, MatplotlibFigure):
+        figure.canvas.draw()
+    else:
+        figure.to_json()
+
+
+@pytest.mark.parametrize("backend", KINDS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_is_drawn_by_both_backends(orbits, scalars, summary, variant, backend):
+    data = orbits(**VARIANTS[variant])
+    figure = rs.figures.orbit_diagram(data, scalars=scalars(data.sizes["step"]), summary=summary(data), backend=backend)
+    assert isinstance(figure, KINDS[backend])
+    render(figure)
+
+
+@pytest.mark.parametrize("backend", KINDS)
+def test_one_network_alone_is_one_epoch(orbits, backend):
+    alone = orbits().isel(step=-1, drop=True)
+    assert "step" not in alone.dims
+    render(rs.figures.orbit_diagram(alone, backend=backend))
+    kept = orbits().isel(step=-1)
+    render(rs.figures.orbit_diagram(kept, backend=backend))
+
+
+@pytest.mark.parametrize("backend", KINDS)
+def test_everything_diverged_is_still_a_figure_that_says_so(orbits, backend):
+    data = orbits(n_epochs=5)
+    data["orbit"][:] = np.nan
+    data["status"][:] = 2
+    figure = rs.figures.orbit_diagram(data, backend=backend)
+    render(figure)
+    words = (
+        [text.get_text() for text in figure.legends[0].get_texts()]
+        if backend == "matplotlib"
+        else [trace.name for trace in figure.data]
+    )
+    assert "diverged" in words
+
+
+@pytest.mark.parametrize("backend", KINDS)
+def test_inputs_without_values_or_units_are_named_by_their_index(orbits, backend):
+    data = orbits(n_epochs=4).drop_vars(["input_value", "wanted_frequency", "loss"])
+    figure = rs.figures.orbit_diagram(data, inputs=3, backend=backend)
+    title = figure.axes[0].get_title(loc="left") if backend == "matplotlib" else figure.layout.title.text
+    assert title == "input 3"
+
+
+def test_no_loss_no_loss_panel(orbits):
+    data = orbits(n_epochs=4)
+    assert rs.figures.orbit_diagram(data).axes[-1].get_ylabel() == "loss"
+    assert len(rs.figures.orbit_diagram(data.drop_vars("loss")).axes) == 3
+
+
+def test_the_loss_of_the_scalars_is_drawn_on_the_axis_of_the_orbits(orbits, scalars):
+    data, table = orbits(n_epochs=30), scalars(30)
+    figure = rs.figures.orbit_diagram(data, scalars=table)
+    curve = figure.axes[-1].get_lines()[0]
+    np.testing.assert_array_equal(curve.get_xdata(), table.index)
+    np.testing.assert_array_equal(curve.get_ydata(), table["loss"])
+    assert figure.axes[0].get_xlim() == figure.axes[-1].get_xlim()
+
+
+def test_every_sample_in_motion_is_a_point_and_every_settled_value_a_line(orbits):
+    data = orbits(n_epochs=12, n_keep=10)
+    figure = rs.figures.orbit_diagram(data, inputs=[4])
+    moving = data["status"].isel(input=4).values == 0
+    samples = data["orbit"].isel(input=4, output=0).values
+    np.testing.assert_array_equal(figure.axes[0].get_lines()[0].get_ydata(), samples[moving].ravel())
+    lines = next(item for item in figure.axes[0].collections if isinstance(item, LineCollection))
+    drawn = {round(float(segment[0, 1]), 4) for segment in lines.get_segments()}
+    assert drawn == {round(float(value), 4) for value in samples[~moving][:, -1]}
+
+
+def test_the_density_counts_every_sample_once(orbits):
+    data = orbits(n_epochs=40, n_keep=50)
+    samples = Orbits.of(data, 0)
+    limits = samples.value_range([0])
+    layers = samples.layers(0, limits, make_columns(data["epoch"].values))
+    moving = samples.status[:, 0] == 0
+    assert layers.density is not None
+    np.testing.assert_array_equal(layers.density.sum(0), moving.sum(1) * 50)
+    at = int(np.flatnonzero(moving.all(1))[0])
+    expected, _ = np.histogram(samples.values[at, 0].astype(float), bins=N_BINS, range=limits)
+    assert np.abs(layers.density[:, at] - expected).sum() <= 2
+
+
+def test_the_plotly_density_is_the_same_picture(orbits):
+    data = orbits(n_epochs=100, n_keep=200)
+    figure = rs.figures.orbit_diagram(data, inputs=[9], backend="plotly")
+    image = next(trace for trace in figure.data if trace.type == "image")
+    levels = decode(image.source)
+    samples = Orbits.of(data, 0)
+    layers = samples.layers(9, tuple(figure.layout.yaxis.range), make_columns(data["epoch"].values))
+    assert layers.density is not None
+    np.testing.assert_array_equal(levels > 0, layers.density > 0)
+    assert (image.x0, image.dx) == (1.0, 1.0)
+    assert image.y0 - image.dy / 2 == pytest.approx(figure.layout.yaxis.range[0])
+
+
+def decode(address):
+    raw = base64.b64decode(address.removeprefix("data:image/png;base64,"))
+    width, height = struct.unpack(">II", raw[16:24])
+    data, at = b"", 8
+    while at < len(raw):
+        (length,) = struct.unpack(">I", raw[at : at + 4])
+        if raw[at + 4 : at + 8] == b"IDAT":
+            data += raw[at + 8 : at + 8 + length]
+        at += 12 + length
+    return np.frombuffer(zlib.decompress(data), np.uint8).reshape(height, width + 1)[:, 1:]
+
+
+def test_a_large_plotly_figure_stays_small(orbits):
+    figure = rs.figures.orbit_diagram(orbits(n_epochs=300, n_keep=200), backend="plotly")
+    assert len(figure.to_json()) < 1_500_000
+
+
+def test_the_menu_shows_one_input_at_a_time_and_always_the_loss(orbits):
+    data = orbits(n_epochs=60)
+    figure = rs.figures.orbit_diagram(data, backend="plotly")
+    buttons = figure.layout.updatemenus[0].buttons
+    assert len(buttons) == data.sizes["input"]
+    assert buttons[0].label == "input frequency ω = 0.196 rad/step"
+    shown = np.array([button.args[0]["visible"] for button in buttons])
+    assert shown.shape[1] == len(figure.data)
+    loss = [trace.hovertemplate is not None and "loss" in trace.hovertemplate for trace in figure.data]
+    assert shown[:, loss].all()
+    assert set(shown.sum(0)) == {1, len(buttons)}
+
+
+def test_one_huge_orbit_does_not_flatten_the_rest_and_is_marked(orbits):
+    plain, huge = orbits(n_epochs=60), orbits(n_epochs=60, huge=True)
+    figure = rs.figures.orbit_diagram(huge)
+    assert figure.axes[0].get_ylim()[1] < 2
+    assert "beyond the axis (clipped)" in [text.get_text() for text in figure.legends[0].get_texts()]
+    assert rs.figures.orbit_diagram(plain).axes[0].get_ylim()[1] < 2
+    marks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "^"]
+    assert [list(line.get_xdata()) for line in marks] == [[21]]
+
+
+def test_diverged_epochs_are_marked(orbits):
+    data = orbits(n_epochs=20, diverging=9)
+    figure = rs.figures.orbit_diagram(data, inputs=[9])
+    marks = [line for line in figure.axes[0].get_lines() if line.get_marker() == "|"]
+    assert [list(line.get_xdata()) for line in marks] == [[15, 16, 17, 18, 19, 20]]
+
+
+def test_uneven_epochs_are_drawn_at_their_own_places():
+    columns = make_columns(np.array([0, 1, 2, 4, 8, 16, 1000]))
+    assert len(columns.source) == 1001
+    assert columns.source[[0, 1, 2, 4, 8, 16, 1000]].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert columns.source[507] == 5
+    assert columns.source[509] == 6
+
+
+def test_ten_thousand_epochs_share_columns(orbits):
+    data = orbits(n_epochs=5000, n_inputs=1, n_starts=1, n_keep=30)
+    samples = Orbits.of(data, 0)
+    columns = make_columns(data["epoch"].values)
+    density = samples.layers(0, samples.value_range([0]), columns).density
+    assert density is not None
+    assert density.shape == (N_BINS, 1200)
+    assert density.sum(0).max() == pytest.approx(30)
+
+
+def test_outputs_by_index_and_by_label(orbits):
+    data = orbits(n_epochs=4, n_outputs=2)
+    assert rs.figures.orbit_diagram(data, output="y1").axes[1].get_ylabel() == "y1"
+    assert rs.figures.orbit_diagram(data, output=1).axes[1].get_ylabel() == "y1"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"backend": "bokeh"}, "unknown backend 'bokeh': Valid: matplotlib, plotly"),
+        ({"backend": "matplotlb"}, "did you mean 'matplotlib'"),
+        ({"inputs": [12]}, "inputs: expected indices among 0, 1, 2"),
+        ({"inputs": []}, "inputs: expected"),
+        ({"output": 1}, "output: expected an index from 0 to 0, came 1"),
+        ({"output": "z"}, "output: expected one of y0, came 'z'"),
+        ({"value_range": (1.0, 0.0)}, "value_range: expected a lowest value below the highest"),
+    ],
+)
+def test_bad_arguments_are_named(orbits, settings, message):
+    with pytest.raises(ValueError, match=message):
+        rs.figures.orbit_diagram(orbits(n_epochs=2), **settings)

@@ -1,0 +1,181 @@
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+import rnnscope as rs
+
+
+class Page(HTMLParser):
+    """What a page refers to, and the text that a reader sees."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.addresses, self.words, self._inside = [], [], []
+        self.feed(source)
+
+    def handle_starttag(self, tag, attrs):
+        self._inside.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "action", "data", "poster")]
+
+    def handle_endtag(self, tag):
+        while self._inside and self._inside.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self._inside):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+VARIANTS = {
+    "plain": {},
+    "one epoch": {"n_epochs": 1},
+    "one input": {"n_inputs": 1},
+    "several outputs": {"n_outputs": 2},
+    "diverging": {"diverging": 1, "huge": True},
+    "never measured": {"measured": False},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_page_of_every_variant_refers_to_nothing_outside(still_run, tmp_path, variant):
+    path = rs.write_report(still_run(**VARIANTS[variant]), tmp_path / "report.html")
+    source = path.read_text()
+    assert Page(source).addresses == []
+    assert source.count("plotly.js v") == 1
+    assert "@import" not in source.split("</style>")[0]
+    assert "default-src 'none'" in source
+
+
+def test_the_page_tells_what_happened(still_run, tmp_path):
+    run = still_run()
+    run.damaged = ["probes/orbits-0/0-63.nc: cut short"]
+    text = Page(rs.write_report(run, tmp_path / "report.html").read_text()).text
+    for words in (
+        "An LSTM network of 32 units trained on the task “sine” for 60 epochs at learning rate 0.01, seed 0.",
+        "Over the last 20 recorded epochs the state oscillates at all 10 inputs",
+        "The largest loss jump is at epoch 48",
+        "for 1600 steps, of which the first 1200 are the transient",
+        "rnnscope train sine --seed 0",
+        "probes/orbits-0/0-63.nc: cut short",
+        "versions.torch 2.13.0",
+        "training.learning_rate 0.01",
+        "Ribeiro et al., AISTATS 2020.",
+        "arXiv:1906.08482",
+        "arXiv:1905.00820",
+    ):
+        assert words in text
+
+
+def test_a_run_of_someone_elses_loop_has_no_settings_and_no_command(still_run, tmp_path):
+    run = still_run()
+    run.config, run.provenance = {}, {}
+    text = Page(rs.write_report(run, tmp_path / "report.html").read_text()).text
+    assert "A network recorded while it trained for 60 epochs" in text
+    assert "No command is known" in text
+
+
+def test_names_from_outside_are_escaped(still_run, tmp_path):
+    run = still_run(name="</script><script>alert(1)</script>")
+    run.config["note"] = "<b>&"
+    run.orbits["orbit"].attrs["long_name"] = "</script><script>alert(2)</script>"
+    source = rs.write_report([run, run], tmp_path / "report.html").read_text()
+    assert "<script>alert" not in source
+    assert "&lt;b&gt;&amp;" in source
+
+
+def test_several_runs_stand_side_by_side_on_equal_axes(still_run, tmp_path):
+    runs = [still_run(n_epochs=60, name="first"), still_run(n_epochs=40, name="second", n_outputs=2)]
+    runs[1].orbits["orbit"] *= 2
+    source = rs.write_report(runs, tmp_path / "report.html", title="Two runs").read_text()
+    text = Page(source).text
+    assert "Two runs" in text
+    assert "1. first oscillates ×10" in text
+    stored = dict(re.findall(r'id="figure-([\w-]+)">(.*?)</script>', source, re.DOTALL))
+    assert set(stored) == {"losses", *(f"{kind}-{at}" for kind in ("main", "transient", "frequency") for at in (0, 1))}
+    layouts = [json.loads(stored[f"main-{at}"])["layout"] for at in (0, 1)]
+    for axis in ("xaxis", "yaxis", "yaxis3"):
+        assert layouts[0][axis]["range"] == layouts[1][axis]["range"]
+    assert layouts[0]["xaxis"]["range"][1] == 60.5
+
+
+def test_one_of_several_runs_was_never_measured(still_run, tmp_path):
+    runs = [still_run(), still_run(measured=False, name="bare"), still_run(name="third")]
+    text = Page(rs.write_report(runs, tmp_path / "report.html").read_text()).text
+    assert "2. bare orbits never measured" in text
+
+
+def test_an_old_page_is_replaced_and_missing_folders_are_made(still_run, tmp_path):
+    path = tmp_path / "new" / "report.html"
+    rs.write_report(still_run(n_epochs=2), path)
+    rs.write_report(still_run(n_epochs=3), path)
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+
+
+def test_bad_arguments_are_named(still_run, tmp_path):
+    with pytest.raises(ValueError, match=r"path: expected a file name that ends in \.html, came"):
+        rs.write_report(still_run(n_epochs=2), tmp_path / "report.pdf")
+    with pytest.raises(ValueError, match="runs: expected at least one run"):
+        rs.write_report([], tmp_path / "report.html")
+
+
+def look(path, folder):
+    """The document after its scripts ran, what the browser said, and the addresses that the page asked for."""
+    log = folder / "network.json"
+    command = [
+        *("chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
+        *("--disable-dev-shm-usage", "--virtual-time-budget=10000", f"--user-data-dir={folder / 'profile'}"),
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        *("--enable-logging=stderr", f"--log-net-log={log}", "--dump-dom", path.as_uri()),
+    ]
+    told = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    requests = [line for line in log.read_text().splitlines() if '"initiator":' in line and '"url":"http' in line]
+    by_the_page = [line for line in requests if '"initiator":"not an origin"' not in line]
+    return told.stdout, told.stderr, [re.findall(r'"url":"([^"]*)"', line)[0] for line in by_the_page]
+
+
+browser = pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no chromium to look at the page with")
+
+
+@browser
+@pytest.mark.browser
+@pytest.mark.parametrize("n_runs", [1, 2])
+def test_a_browser_draws_every_figure_and_asks_nothing_of_the_network(still_run, tmp_path, n_runs):
+    runs = [still_run(n_epochs=80, n_keep=200, name=f"run-{at}") for at in range(n_runs)]
+    document, said, asked = look(rs.write_report(runs, tmp_path / "report.html"), tmp_path)
+    n_figures = document.count('data-figure="figure-')
+    drawn = re.search(r'<body[^>]*data-drawn="(\d+)"', document)
+    assert drawn is not None, said[-2000:]
+    assert int(drawn.group(1)) == n_figures == (3 if n_runs == 1 else 7)
+    assert len(re.findall(r'class="main-svg"', document)) >= n_figures
+    assert "CONSOLE" not in said, said[-2000:]
+    assert asked == []
+
+
+@browser
+@pytest.mark.browser
+def test_a_request_of_a_page_would_be_seen(tmp_path):
+    (tmp_path / "page.html").write_text('<img src="http://127.0.0.1:9/picture.png">')
+    _, _, asked = look(tmp_path / "page.html", tmp_path)
+    assert asked == ["http://127.0.0.1:9/picture.png"]
+
+
+@browser
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["orbit_diagram", "kind_map", "transient", "frequency", "loss"])
+def test_a_browser_draws_each_saved_figure(synthetic, tmp_path, name):
+    orbits = synthetic.make_orbits(n_epochs=80, n_keep=200)
+    given = {"loss": synthetic.make_scalars(80), "orbit_diagram": orbits, "transient": orbits}
+    figure = getattr(rs.figures, name)(given.get(name, synthetic.make_summary(orbits)), backend="plotly")
+    document, said, asked = look(rs.figures.save(figure, tmp_path / "figure.html"), tmp_path)
+    assert 'class="main-svg"' in document
+    assert "CONSOLE" not in said, said[-2000:]
+    assert asked == []

@@ -1,0 +1,249 @@
+"""Networks read as maps: equality with torch.nn, and clear refusals."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from rnnscope import models
+from rnnscope.base.errors import NonDeterministicError, UnsupportedModelError
+from rnnscope.systems import as_system
+from rnnscope.testing import check_system
+
+
+def seeded(make):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return make().double()
+
+
+MODULES = {
+    "tanh": lambda: nn.RNN(2, 5),
+    "relu": lambda: nn.RNN(2, 5, nonlinearity="relu"),
+    "lstm": lambda: nn.LSTM(2, 5),
+    "gru": lambda: nn.GRU(2, 5, batch_first=True),
+    "lstm, 3 layers, batch first": lambda: nn.LSTM(2, 5, num_layers=3, batch_first=True, dropout=0.5),
+    "gru, 2 layers": lambda: nn.GRU(2, 5, num_layers=2),
+    "lstm, projected, 2 layers": lambda: nn.LSTM(2, 5, num_layers=2, proj_size=3),
+    "lstm, no bias": lambda: nn.LSTM(2, 5, bias=False),
+    "gru, no bias": lambda: nn.GRU(2, 5, bias=False),
+}
+CELLS = {
+    "RNNCell": lambda: nn.RNNCell(2, 5, nonlinearity="relu"),
+    "LSTMCell": lambda: nn.LSTMCell(2, 5),
+    "GRUCell": lambda: nn.GRUCell(2, 5, bias=False),
+}
+
+
+@pytest.mark.parametrize("make", MODULES.values(), ids=MODULES)
+def test_equals_the_module_itself(make):
+    module = seeded(make).eval()
+    system = as_system(module)
+    check_system(system)
+    inputs = torch.randn(30, 4, 2, dtype=torch.float64)
+    batch_first = module.batch_first
+    outputs, _ = module(inputs.movedim(0, 1) if batch_first else inputs)
+    expected = outputs.movedim(0, 1) if batch_first else outputs
+    start = torch.zeros(4, system.state_size, dtype=torch.float64)
+    for states in (False, True):
+        came = system.simulate(start, inputs, states=states).outputs
+        torch.testing.assert_close(came, expected.detach(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("make", CELLS.values(), ids=CELLS)
+def test_cells(make):
+    check_system(as_system(seeded(make)))
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_our_models(name):
+    system = as_system(models.build(name, input_size=2, hidden_size=3, output_size=2, num_layers=2))
+    assert set(system.params) >= {"core.weight_ih_l1", "head.bias"}
+    check_system(system)
+
+
+def test_pair_of_core_and_head():
+    core, head = nn.LSTM(2, 3), nn.Linear(3, 4)
+    system = as_system((core, head))
+    check_system(system)
+    inputs = torch.randn(5, 2, 2)
+    came = system.simulate(torch.zeros(2, 6), inputs).outputs
+    torch.testing.assert_close(came, head(core(inputs)[0]).detach())
+
+
+class Wrapped(nn.Module):
+    """A user's model with dropout before its head, and nothing else unusual."""
+
+    def __init__(self, core=None, width=4, out=1, last_only=False):
+        super().__init__()
+        self.encoder = core or nn.LSTM(1, width, batch_first=True)
+        self.drop = nn.Dropout(0.5)
+        self.out = nn.Linear(width, out)
+        self.last_only = last_only
+
+    def forward(self, x):
+        y = self.out(self.drop(self.encoder(x)[0]))
+        return y[:, -1] if self.last_only else y
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+def test_whole_model_is_found_and_left_alone(last_only):
+    model = Wrapped(last_only=last_only)
+    before, random = copy.deepcopy(model.state_dict()), torch.random.get_rng_state()
+    system = as_system(model)
+    assert list(system.params)[-1] == "out.bias"
+    assert system.state_labels == tuple([f"h[{i}]" for i in range(4)] + [f"c[{i}]" for i in range(4)])
+    assert model.training
+    assert torch.equal(torch.random.get_rng_state(), random)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    with torch.no_grad():
+        model.out.bias += 1
+    assert not torch.equal(system.params["out.bias"], model.out.bias)
+    check_system(system)
+
+
+class Scaled(Wrapped):
+    def forward(self, x):
+        return 2 * super().forward(x)
+
+
+class TwoHeads(Wrapped):
+    def __init__(self):
+        super().__init__()
+        self.second = nn.Linear(4, 1)
+
+
+class Embedded(Wrapped):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(5, 1)
+
+    def forward(self, x):
+        return super().forward(self.embedding(x))
+
+
+class Subclassed(nn.LSTM):
+    def forward(self, *args):
+        return super().forward(*args)
+
+
+@pytest.mark.parametrize(
+    ("subject", "message"),
+    [
+        (lambda: nn.LSTM(1, 2, bidirectional=True), "backward half reads the future"),
+        (lambda: Wrapped(nn.LSTM(1, 2, bidirectional=True, batch_first=True)), "backward half reads the future"),
+        (Scaled, "does not equal what core encoder and head out give"),
+        (TwoHeads, "at most one Linear that takes 4 values, found out, second"),
+        (Embedded, "could not be compared .* hand over the pair"),
+        (lambda: Subclassed(1, 2), "subclass"),
+        (lambda: nn.Linear(1, 2), "exactly one recurrent submodule of torch.nn, found none"),
+        (lambda: nn.ModuleList([nn.GRU(1, 2), nn.GRU(1, 2)]), "found 2 of them"),
+        (lambda: (nn.GRU(1, 2), nn.Linear(3, 1)), r"expected to take 2 values from the core, came Linear\(3"),
+        (lambda: (nn.GRU(1, 2),), "expected a pair"),
+        (lambda: (nn.Linear(1, 2), nn.Linear(2, 1)), "core: expected a torch recurrent module"),
+        (lambda: (nn.GRU(1, 2), nn.ReLU()), "head: expected torch.nn.Linear, came ReLU"),
+        (lambda: "lstm", "came str"),
+        (
+            lambda: nn.utils.parametrizations.weight_norm(nn.LSTM(1, 2), "weight_hh_l0"),
+            "is not a plain one|subclass",
+        ),
+    ],
+)
+def test_what_is_no_map_is_refused_with_a_reason(subject, message):
+    with pytest.raises(UnsupportedModelError, match=message):
+        as_system(subject())
+
+
+class Step(nn.Module):
+    """A step module of someone's own, without fused kernels."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Linear(5, 3)
+
+    def forward(self, input, state):
+        x, memory = state
+        new = torch.tanh(self.inner(torch.cat([input, x], -1)))
+        return new[:, :1] + input[:, :1], (new, 0.9 * memory + new[:, 0])
+
+
+class FusedStep(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.core = nn.LSTM(2, 3)
+
+    def forward(self, input, state):
+        y, (h, c) = self.core(input[None], (state["h"][None], state["c"][None]))
+        return y[0], {"h": h[0], "c": c[0]}
+
+
+def test_step_modules():
+    system = as_system(Step(), input_size=2, state=(torch.zeros(1, 3), torch.zeros(1)))
+    assert (system.state_size, system.output_size, system.state_labels[-1]) == (4, 1, "x1[0]")
+    assert system.stackable
+    check_system(system)
+    fused = as_system(FusedStep(), input_size=2, state={"h": torch.zeros(1, 3), "c": torch.zeros(1, 3)})
+    assert not fused.stackable
+    check_system(fused)
+
+
+def test_step_module_without_forward_mode_has_the_same_jacobian():
+    step = FusedStep()
+    system = as_system(step, input_size=2, state={"h": torch.zeros(1, 3), "c": torch.zeros(1, 3)})
+    twin = as_system(step.core)
+    state, input = torch.randn(4, 6), torch.randn(4, 2)
+    expected = twin.jacobian(twin.weights, state, twin.drive(twin.weights, input))
+    came = system.jacobian(system.weights, state, input)
+    torch.testing.assert_close(came, expected, rtol=1e-5, atol=1e-6)
+
+
+class Noisy(Step):
+    def forward(self, input, state):
+        output, new = super().forward(input, state)
+        return output, (new[0] + torch.rand(1), new[1])
+
+
+class Grows(Step):
+    def forward(self, input, state):
+        return input, (torch.cat(state[:1] * 2, -1), state[1])
+
+
+def test_bad_step_modules():
+    state = (torch.zeros(1, 3), torch.zeros(1))
+    with pytest.raises(NonDeterministicError, match="two different answers"):
+        as_system(Noisy(), input_size=2, state=state)
+    with pytest.raises(UnsupportedModelError, match="new state of 4 numbers, came 7"):
+        as_system(Grows(), input_size=2, state=state)
+    with pytest.raises(UnsupportedModelError, match="calling it gave RuntimeError"):
+        as_system(Step(), input_size=3, state=state)
+    with pytest.raises(TypeError, match="needs both input_size=… and state="):
+        as_system(Step(), input_size=2)
+    system = as_system(Step(), input_size=2, state=state)
+    with pytest.raises(UnsupportedModelError, match="use advance or simulate"):
+        system.readout(system.weights, torch.zeros(1, 4), torch.zeros(1, 2))
+
+
+def test_shapes_that_do_not_fit_are_named():
+    system = as_system(nn.GRU(2, 3))
+    state = torch.zeros(4, 3)
+    with pytest.raises(ValueError, match=r"state: expected shape \(batch, 3\), came \(4, 2\)"):
+        system.simulate(torch.zeros(4, 2), torch.zeros(5, 4, 2))
+    with pytest.raises(ValueError, match=r"sequence of inputs: expected shape \(time, 4, 2\), came \(5, 4, 3\)"):
+        system.simulate(state, torch.zeros(5, 4, 3))
+    with pytest.raises(ValueError, match=r"held constant for n_steps: expected shape \(4, 2\), came \(5, 4, 2\)"):
+        system.simulate(state, torch.zeros(5, 4, 2), n_steps=3)
+    with pytest.raises(ValueError, match="are missing"):
+        system.at({})
+    with pytest.raises(ValueError, match=r"parameter weight_hh_l0: expected shape \(9, 3\), came \(3, 3\)"):
+        system.at({**system.params, "weight_hh_l0": torch.zeros(3, 3)})
+
+
+def test_empty_and_single_step_sequences():
+    system = as_system((nn.LSTM(2, 3), nn.Linear(3, 1)))
+    start = torch.zeros(4, 6)
+    empty = as_system(nn.GRU(2, 3)).simulate(torch.zeros(4, 3), torch.zeros(0, 4, 2), states=True)
+    assert empty.outputs.shape == (0, 4, 3)
+    assert empty.states is not None
+    assert empty.states.shape == (0, 4, 3)
+    assert system.simulate(start, torch.zeros(1, 4, 2)).outputs.shape == (1, 4, 1)

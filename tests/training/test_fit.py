@@ -1,0 +1,207 @@
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from rnnscope.base.errors import RunError, TrainingDivergedError
+from rnnscope.runs import Run
+from rnnscope.training import Config, fit
+
+TINY = ["n_epochs=5", "hidden_size=4", "task.length=20", "n_frequencies=20"]
+
+
+def tiny(*changes, **arguments):
+    return Config.assemble("sine", changes=[*TINY, *changes], **arguments)
+
+
+@pytest.mark.parametrize("model", ["lstm", "gru", "rnn"])
+def test_the_loss_falls_and_all_is_recorded(tmp_path, model):
+    run = fit(tiny("n_epochs=30", "hidden_size=8", model=model), tmp_path / "run")
+    assert run.status == "finished"
+    assert run.scalars["loss"].iloc[-1] < run.scalars["loss"].iloc[0]
+    assert run.scalars.index.tolist() == list(range(1, 31))
+    assert run.scalars["step"].iloc[0] == 1
+    assert set(run.scalars) == {"step", "loss", "gradient_norm", "learning_rate"}
+    assert run.epochs.tolist() == list(range(31))
+
+
+def test_same_seed_same_bits_and_another_seed_others(tmp_path):
+    runs = [fit(tiny(seed=seed), tmp_path / str(k)) for k, seed in enumerate((0, 0, 1))]
+    last = [run.snapshot()["core.weight_hh_l0"] for run in runs]
+    assert torch.equal(last[0], last[1])
+    assert not torch.equal(last[0], last[2])
+
+
+def test_a_finished_run_is_used_again_and_others_are_refused(tmp_path):
+    fit(tiny(), tmp_path / "run")
+    calls = []
+    fit(tiny(), tmp_path / "run", on_epoch=calls.append)
+    assert not calls
+    with pytest.raises(RunError, match=r"run with other settings and is left as it is.*--run"):
+        fit(tiny(seed=1), tmp_path / "run")
+
+
+def test_nan_stops_with_epoch_and_gradient_norm_and_keeps_the_run(tmp_path):
+    with pytest.raises(
+        TrainingDivergedError, match=r"loss is (nan|inf) at epoch \d+; the largest gradient norm in it was (nan|inf)"
+    ):
+        fit(
+            tiny("n_epochs=50", "learning_rate=1e30", "schedule=constant", "nonlinearity=relu", model="rnn"),
+            tmp_path / "run",
+        )
+    run = Run(tmp_path / "run")
+    assert run.status == "diverged"
+    assert "gradient norm" in run.ended["reason"]
+    assert len(run.scalars) >= 1
+    assert torch.isfinite(run.snapshot(epoch=0)["core.weight_hh_l0"]).all()
+
+
+def test_schedules():
+    from rnnscope.training.loop import make_schedule
+
+    def rates(*changes):
+        settings = tiny("n_epochs=20", "learning_rate=1.0", *changes).training_settings()
+        optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=settings.learning_rate)
+        scheduler = make_schedule(optimizer, settings)
+        values = []
+        for _ in range(20):
+            values.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        return values
+
+    assert rates("schedule=constant") == [1.0] * 20
+    assert rates("schedule=steps", "milestones=[5, 10]") == pytest.approx([1.0] * 5 + [0.1] * 5 + [0.01] * 10)
+    cycle = rates("schedule=one-cycle")
+    assert max(cycle) == pytest.approx(1.0, abs=0.05)
+    assert cycle.index(max(cycle)) in (1, 2)
+    assert cycle[-1] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["n_epoch=3"], "unknown setting 'n_epoch': did you mean 'n_epochs'"),
+        (["training.n_epoch=3"], "unknown setting of training 'n_epoch': did you mean 'n_epochs'"),
+        (["trainig.n_epochs=3"], "unknown table of settings 'trainig': did you mean 'training'"),
+        (["n_epochs"], "--set: expected key=value"),
+        (["n_epochs=0"], "n_epochs: expected a positive whole number, came 0"),
+        (["n_epochs=many"], "n_epochs: expected a positive whole number, came 'many'"),
+        (["learning_rate=-1"], "learning_rate: expected a positive number, came -1"),
+        (["schedule=stepps"], "unknown schedule 'stepps': did you mean 'steps'"),
+        (["recording.every=0"], "recording.every: expected a positive whole number"),
+        (["hidden_size=0"], "hidden_size: expected a positive whole number"),
+    ],
+)
+def test_bad_settings(changes, message):
+    with pytest.raises(ValueError, match=message):
+        tiny(*changes)
+
+
+def test_unknown_task_model_preset_device(tmp_path):
+    for arguments, message in (
+        ({"task": "sinus"}, "unknown task 'sinus': did you mean 'sine'"),
+        ({"task": "sine", "model": "lst"}, "unknown model 'lst': did you mean 'lstm'"),
+        ({"task": "sine", "preset": "slow"}, "unknown preset of task sine 'slow'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Config.assemble(**arguments)
+    with pytest.raises(ValueError, match="device 'gpu' is not to be had"):
+        fit(tiny(device="gpu"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_runs_own_config_file_gives_its_settings_again(tmp_path):
+    config = tiny("model.num_layers=2", "max_gradient_norm=none", model="gru", seed=7)
+    run = fit(config, tmp_path / "run")
+    again = Config.assemble(file=run.path / "config.toml")
+    assert again.training["max_gradient_norm"] is None
+    assert again == config
+    assert Config.assemble(file=run.path / "config.toml", model="lstm", seed=1).model["hidden_size"] == 32
+    with pytest.raises(RunError, match=r"missing.toml: cannot be read"):
+        Config.assemble(file=tmp_path / "missing.toml")
+    (tmp_path / "bad.toml").write_text("a = [")
+    with pytest.raises(RunError, match=r"bad.toml: not valid TOML"):
+        Config.assemble(file=tmp_path / "bad.toml")
+
+
+def start(path, *changes, code="", epoch="epochs 100/"):
+    """A real process that trains for long; returns when it has reached an epoch."""
+    program = (
+        "from rnnscope.cli import main\n" + code + "\n"
+        f"main(['train', 'sine', '--run', {str(path)!r}, *{[x for c in (*TINY, *changes) for x in ('--set', c)]!r}])"
+    )
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process, text):
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if text in line:
+            return lines
+    raise AssertionError("".join(lines))
+
+
+def test_ctrl_c_ends_cleanly_and_keeps_the_run(tmp_path):
+    process = start(tmp_path / "run", "n_epochs=20000", "recording.every=100")
+    wait_for(process, "epochs 2000/")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "interrupted; what was recorded and measured is kept" in errors
+    assert "Traceback" not in errors
+    run = Run(tmp_path / "run")
+    assert run.status == "interrupted"
+    assert len(run.scalars) >= 2000
+    assert not list((tmp_path / "run").rglob("*.part"))
+    run.snapshot()
+    with pytest.raises(RunError, match="is interrupted at epoch"):
+        fit(tiny("n_epochs=20000", "recording.every=100"), tmp_path / "run")
+
+
+def test_a_killed_run_is_readable_up_to_the_kill(tmp_path):
+    process = start(tmp_path / "run", "n_epochs=20000", "recording.every=100")
+    wait_for(process, "epochs 2000/")
+    time.sleep(0.05)
+    process.kill()
+    process.communicate()
+    run = Run(tmp_path / "run")
+    assert run.status == "interrupted"
+    assert len(run.scalars) >= 2000
+    for step in run.steps:
+        run.snapshot(step=int(step))
+    assert not run.damaged
+
+
+@pytest.mark.parametrize("kilobytes", [2, 6, 40])
+def test_a_full_disk_stops_with_one_line_and_loses_nothing(tmp_path, kilobytes):
+    """A limit on file size stands in for a full disk: writing fails in the middle of a file, for real."""
+    code = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({kilobytes * 1000}, {kilobytes * 1000}))"
+    )
+    process = start(tmp_path / "run", "n_epochs=2000", "recording.every=1000", code=code)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2, errors
+    assert "No space left on device" in errors or "File too large" in errors
+    assert "What was recorded before is whole" in errors
+    assert "Traceback" not in errors
+    run = Run(tmp_path / "run")
+    losses = run.scalars["loss"]
+    assert losses.notna().all()
+    assert losses.index.tolist() == list(range(1, len(losses) + 1))
+    assert not run.damaged
+    for step in run.steps:
+        run.snapshot(step=int(step))
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu(tmp_path):
+    run = fit(tiny(device="cuda"), tmp_path / "run")
+    assert run.probe("orbits", n_transient=50, n_keep=50).sizes["step"] == 6
