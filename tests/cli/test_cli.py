@@ -28,11 +28,11 @@ def test_help_is_quick_and_loads_no_torch():
     code += "\nassert 'torch' not in sys.modules and 'xarray' not in sys.modules"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert shown.returncode == 0, shown.stderr
-    for command in ("demo", "train", "probe", "show", "figure", "report", "runs"):
+    for command in ("demo", "train", "resume", "probe", "show", "figure", "report", "runs"):
         assert command in shown.stdout
 
 
-@pytest.mark.parametrize("command", ["demo", "train", "probe", "show", "figure", "report", "runs"])
+@pytest.mark.parametrize("command", ["demo", "train", "resume", "probe", "show", "figure", "report", "runs"])
 def test_each_command_has_help_without_torch(command, capsys):
     call(command, "--help")
     shown = capsys.readouterr().out
@@ -89,6 +89,7 @@ def test_the_whole_way(tmp_path, capsys):
         (["train", "sine", "--device", "tpu9"], "device 'tpu9' is not to be had"),
         (["train", "sine", "--config", "none.toml"], "none.toml: cannot be read"),
         (["train", "sine", "--runn", "x"], "Did you mean --run"),
+        (["resume", "nowhere"], "nowhere: no such folder"),
         (["show", "nowhere"], "nowhere: no such folder"),
         (["runs", "nowhere"], "nowhere: no such folder"),
         (["probe", "orbits", "nowhere"], "no such folder"),

@@ -12,7 +12,9 @@ from rnnscope.figures._orbit_layers import MAX_COLUMNS, make_columns
 
 @pytest.fixture
 def run(orbits, scalars):
-    return SimpleNamespace(dataset=lambda name: orbits(n_epochs=10), scalars=scalars(10))
+    return SimpleNamespace(
+        dataset=lambda name: orbits(n_epochs=10), has=lambda name, **settings: not settings, scalars=scalars(10)
+    )
 
 
 @pytest.mark.parametrize("name", ["frequency", "kind-map", "loss", "orbit-diagram", "transient"])
@@ -34,7 +36,7 @@ def test_a_run_without_orbits_says_so(scalars):
     def never(name):
         raise RunError(f"probe {name} was never measured")
 
-    bare: Any = SimpleNamespace(dataset=never, scalars=scalars(3))
+    bare: Any = SimpleNamespace(dataset=never, has=lambda name, **settings: False, scalars=scalars(3))
     with pytest.raises(RunError, match="never measured"):
         rs.figures.draw("transient", bare)
     assert rs.figures.draw("loss", bare) is not None

@@ -53,8 +53,8 @@ class StillRun:
     def path(self) -> Path:
         return Path("runs") / self.name
 
-    def has(self, name: str) -> bool:
-        return name == "orbits" and self.orbits is not None
+    def has(self, name: str, **settings) -> bool:
+        return name == "orbits" and self.orbits is not None and not settings
 
     def dataset(self, name: str) -> xr.Dataset:
         if self.orbits is None or name != "orbits":

@@ -49,7 +49,7 @@ def test_flicker_is_joined_and_the_share_says_so():
     assert (first.first_epoch, first.last_epoch, first.counts) == (1, 100, Counts(rests=4))
     assert first.share == pytest.approx(0.99)
     assert (first.oscillates_least, first.oscillates_most) == (0, 1)
-    assert first.remark() == "in 99 % of these epochs; oscillates at 0 to 1"
+    assert first.remark() == "99 % of them; 0 to 1 oscillate"
     assert (second.first_epoch, second.counts, second.share) == (101, Counts(oscillates=4), 1.0)
     assert second.loss_first is None
 
@@ -157,7 +157,7 @@ def test_restless_epochs_are_one_phase_that_says_how_far_it_varies():
     quiet, restless = phases(told(rows))
     assert (quiet.first_epoch, quiet.last_epoch, restless.first_epoch) == (1, 170, 171)
     assert quiet.counts == Counts(rests=4)
-    assert quiet.remark() == "in 76 % of these epochs; oscillates at 0 to 4"
+    assert quiet.remark() == "76 % of them; 0 to 4 oscillate"
     lines = sentences(told(rows))
     assert lines[0].endswith("at all 4 inputs, as at every recorded epoch since 171.")
     assert "In all, the number of oscillating inputs changes 81 times, the last time at epoch 171." in lines

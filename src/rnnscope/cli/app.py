@@ -17,6 +17,7 @@ Everything is kept in a run folder (runs/TASK-MODEL-SEED), and is there for Pyth
 _COMMANDS = {
     "demo": "Train a small LSTM on sine waves, record it, and show which attractors it had when.",
     "train": "Train a network on a task and record it.\n\nExample: rnnscope train sine --model gru --set n_epochs=300",
+    "resume": "Go on with a training that was interrupted or killed.\n\nExample: rnnscope resume runs/sine-lstm-0",
     "probe": "Ask at every recorded epoch of a run what the map does; measures only what is missing.\n\n"
     "Example: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
     "show": "Say what is in a run and what happened in it.\n\nExample: rnnscope show runs/demo",

@@ -37,7 +37,12 @@ def train(
     path = run or Path("runs") / f"{settings.task['name']}-{settings.model['name']}-{settings.seed}"
     with named_warnings():
         recorded = train_with_progress(settings, path)
-    losses = recorded.scalars["loss"]
+    tell(recorded, json=json)
+
+
+def tell(recorded: "Run", *, json: bool) -> None:
+    """How a training went, and what to do next."""
+    path, losses = recorded.path, recorded.scalars["loss"]
     summary = {
         "run": str(path),
         "status": recorded.status,
@@ -54,12 +59,12 @@ def train(
     out.print(f"next: rnnscope probe orbits {path}")
 
 
-def train_with_progress(settings: "Config", path: Path) -> "Run":
+def train_with_progress(settings: "Config", path: Path, *, resume: bool = False) -> "Run":
     """Train with a progress bar; a finished run of the same settings is used again, and that is said."""
     from rnnscope.training.loop import Epoch, choose_device, fit, reusable
 
     choose_device(settings.device)
-    finished = reusable(path, settings)
+    finished = reusable(path, settings, resume=resume)
     if finished is not None:
         err.print(f"{path}: finished before with the same settings; used again")
         return finished
@@ -69,7 +74,7 @@ def train_with_progress(settings: "Config", path: Path) -> "Run":
         def on_epoch(epoch: Epoch) -> None:
             report(epoch.epoch, epoch.n_epochs, f"loss {epoch.loss:.3g}")
 
-        return fit(settings, path, on_epoch=on_epoch, provenance={"command": command_line()})
+        return fit(settings, path, resume=resume, on_epoch=on_epoch, provenance={"command": command_line()})
 
 
 def announce(settings: "Config") -> str:

@@ -40,7 +40,8 @@ def draw(name: str, run: "Run", *, backend: Backend = "matplotlib", **settings: 
             raise unknown(f"setting of figure {name}", setting, [key for key in parameters if key != "backend"])
     wanted = [key for key in ("orbits", "summary", "scalars") if key in parameters and key not in settings]
     if "orbits" in wanted:
-        settings["orbits"] = run.dataset("orbits")
+        beginning = {"n_transient": 0} if name == "transient" and run.has("orbits", n_transient=0) else {}
+        settings["orbits"] = run.dataset("orbits", **beginning)
     if "scalars" in wanted:
         settings["scalars"] = run.scalars
     if "summary" in wanted and parameters["summary"].default is inspect.Parameter.empty:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnscope.base.errors import require
+from rnnscope.base.errors import RunError, require
 from rnnscope.base.files import write_text
 from rnnscope.figures._style import PLOTLY_CONFIG
 from rnnscope.report._view import View, view_of
@@ -97,7 +97,7 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
     from rnnscope import figures as drawing
     from rnnscope.attractors import summarise_orbits
 
-    results = [run.dataset("orbits") if run.has("orbits") else None for run in runs]
+    results = [_stored(run) for run in runs]
     summaries = [None if orbits is None else summarise_orbits(orbits) for orbits in results]
     views = [view_of(run, *found) for run, *found in zip(runs, results, summaries, strict=True)]
     figures: dict[str, Any] = {}
@@ -107,9 +107,13 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
         if orbits is not None and summary is not None:
             figures[f"main-{at}"] = mains[at]
             view.figures.append((f"main-{at}", _MAIN_CAPTION))
-            last = orbits.isel(time=slice(-TRANSIENT_STEPS, None))
-            figures[f"transient-{at}"] = drawing.transient(last, backend="plotly")
-            view.figures.append((f"transient-{at}", _TRANSIENT_CAPTION))
+            beginnings = _stored(run, n_transient=0)
+            if beginnings is not None:
+                which, shown = "first", beginnings.isel(time=slice(TRANSIENT_STEPS))
+            else:
+                which, shown = "last", orbits.isel(time=slice(-TRANSIENT_STEPS, None))
+            figures[f"transient-{at}"] = drawing.transient(shown, backend="plotly")
+            view.figures.append((f"transient-{at}", _TRANSIENT_CAPTION.format(which)))
             if bool(summary["frequency"].notnull().any()):
                 figures[f"frequency-{at}"] = drawing.frequency(summary, backend="plotly")
                 view.figures.append((f"frequency-{at}", _FREQUENCY_CAPTION))
@@ -124,14 +128,24 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
     return views, figures, comparison
 
 
+def _stored(run: "Run", **settings: Any) -> "xarray.Dataset | None":
+    """Orbits that the run holds; None if there are none, or none of the files can be read."""
+    if not run.has("orbits", **settings):
+        return None
+    try:
+        return run.dataset("orbits", **settings)
+    except RunError:
+        return None
+
+
 _MAIN_CAPTION = (
     "Output along the kept orbit, epoch by epoch, at the input chosen in the menu. An orange line is a state that "
     "settled; a blue band is one that keeps moving, stronger where it is more often. Below: what most starts do at "
     "every input, and the loss, on the same epochs. Drag to enlarge, double-click to go back."
 )
 _TRANSIENT_CAPTION = (
-    "Output against time at the last recorded epoch, at the lowest, a middle and the highest input: the last steps of "
-    "each kept orbit, one line per start."
+    "Output against time at the last recorded epoch, at the lowest, a middle and the highest input: the {} steps of "
+    "each orbit, one line per start."
 )
 _FREQUENCY_CAPTION = (
     "Frequency of the oscillation over the last recorded epochs, where the state oscillates: median over epochs and "

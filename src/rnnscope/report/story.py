@@ -65,8 +65,8 @@ class Phase:
         if self.share > 0.995:
             return ""
         least, most = self.oscillates_least, self.oscillates_most
-        varies = f"; oscillates at {least} to {most}" if least < most else ""
-        return f"in {100 * self.share:.0f} % of these epochs{varies}"
+        varies = f"; {least} to {most} oscillate" if least < most else ""
+        return f"{100 * self.share:.0f} % of them{varies}"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@
     model.toml               what rebuilds the network's map
     provenance.json          versions, machine, command, when
     scalars.jsonl            a line for each epoch; the only file that is appended to
-    ended.json               how training ended, once it has
-    checkpoint.safetensors   what resuming needs; the only file that is replaced
+    ended.json               how training ended, once it has; recording.json: who resumed it
+    checkpoint.safetensors   what resuming needs; replaced as training goes on
     snapshots/<step>.safetensors
     probes/<name>-<key>/<first>-<last>.nc   with its SHA-256 beside it
 

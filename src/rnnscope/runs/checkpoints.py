@@ -52,7 +52,7 @@ def import_checkpoints(pattern: str, *, model: nn.Module | None = None, path: st
     if model is not None:
         _check(model, loaded[0][0], files[0])
     description = describe_model(model) if model is not None else {"form": "unknown", "reason": "no model was given"}
-    folder = RunFolder(target, {}, description, {"checkpoints": sources})
+    folder = RunFolder.create(target, {}, description, {"checkpoints": sources})
     for epoch, (weights, rest) in sorted(zip(epochs, loaded, strict=True), key=lambda pair: pair[0]):
         folder.write_snapshot(epoch, weights, epoch)
         numbers = {

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import tomli_w
 from torch import Tensor
@@ -25,20 +25,32 @@ _PACKAGES = ("rnnscope", "torch", "numpy", "scipy", "xarray")
 
 
 class RunFolder:
-    """A run folder open for recording.
+    """A run folder open for recording."""
 
-    Raises:
-        RunError: something else is at ``path`` already; it is left as it is.
+    def __init__(self, path: Path):
+        self.path = path
 
-    """
+    @classmethod
+    def create(
+        cls, path: Path, config: Mapping[str, Any], model: Mapping[str, Any], provenance: Mapping[str, Any]
+    ) -> Self:
+        """A new run folder; RunError if anything else is at ``path`` already, which is left as it is."""
+        refuse_existing(path)
+        (path / "snapshots").mkdir(parents=True)
+        write_text(path / "config.toml", tomli_w.dumps(without_none(config)))
+        write_text(path / "model.toml", tomli_w.dumps(without_none(model)))
+        write_text(path / "provenance.json", json.dumps({**describe_origin(), **provenance}, indent=1) + "\n")
+        return cls(path)
 
-    def __init__(self, path: Path, config: Mapping[str, Any], model: Mapping[str, Any], provenance: Mapping[str, Any]):
-        self.path = Path(path)
-        refuse_existing(self.path)
-        (self.path / "snapshots").mkdir(parents=True)
-        write_text(self.path / "config.toml", tomli_w.dumps(without_none(config)))
-        write_text(self.path / "model.toml", tomli_w.dumps(without_none(model)))
-        write_text(self.path / "provenance.json", json.dumps({**describe_origin(), **provenance}, indent=1) + "\n")
+    @classmethod
+    def reopen(cls, path: Path) -> Self:
+        """A run folder to go on recording in; RunError if another process still does."""
+        owner = read_json(path / "recording.json") or read_json(path / "provenance.json")
+        if not (path / "ended.json").exists() and is_alive(owner) and owner.get("process") != os.getpid():
+            raise RunError(f"{path}: process {owner.get('process')} is still recording in it; wait for it or stop it")
+        (path / "ended.json").unlink(missing_ok=True)
+        write_text(path / "recording.json", json.dumps({"resumed": now(), **_process()}, indent=1) + "\n")
+        return cls(path)
 
     def write_scalars(self, row: Mapping[str, float | int | str]) -> None:
         """Append the scalars of one epoch."""
@@ -51,7 +63,7 @@ class RunFolder:
 
     def end(self, status: str, **details: Any) -> None:
         """Say how recording ended."""
-        content = {"status": status, "ended": _now(), **details}
+        content = {"status": status, "ended": now(), **details}
         write_text(self.path / "ended.json", json.dumps(content, indent=1) + "\n")
 
 
@@ -96,11 +108,10 @@ def read_toml(path: Path) -> dict[str, Any]:
 def describe_origin() -> dict[str, Any]:
     """Versions, machine and time, for provenance."""
     return {
-        "created": _now(),
+        "created": now(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}},
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
-        "host": socket.gethostname(),
-        "process": os.getpid(),
+        **_process(),
         "program": Path(sys.argv[0]).name if sys.argv else "",
     }
 
@@ -114,5 +125,33 @@ def without_none(tables: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _now() -> str:
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file as a dict; empty if it is missing or not valid."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def is_alive(owner: Mapping[str, Any]) -> bool:
+    """Whether the process that a file of this machine names is still there."""
+    process = owner.get("process")
+    if owner.get("host") != socket.gethostname() or not isinstance(process, int):
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _process() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "process": os.getpid()}
+
+
+def now() -> str:
+    """Date and time, UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")

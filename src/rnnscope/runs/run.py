@@ -2,8 +2,6 @@
 
 import json
 import math
-import os
-import socket
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -89,7 +87,8 @@ class Run:
         """'finished', 'interrupted', 'diverged', 'running', or 'recorded' (someone's own loop that said no end)."""
         if self.ended:
             return str(self.ended.get("status", "recorded"))
-        if self.provenance.get("host") == socket.gethostname() and _alive(self.provenance.get("process")):
+        owner = layout.read_json(self.path / "recording.json") or self.provenance
+        if layout.is_alive(owner):
             return "running"
         return "interrupted" if "training" in self.config else "recorded"
 
@@ -250,9 +249,18 @@ class Run:
         finally:
             flush()
 
-    def has(self, name: str) -> bool:
-        """Whether results of the probe called ``name`` are stored."""
-        return any((self.path / "probes").glob(f"{name}-*/*.nc"))
+    def has(self, name: str, **settings: Any) -> bool:
+        """Whether results of the probe called ``name`` are stored, measured with these settings if any are given."""
+        return any(any(folder.glob("*.nc")) for folder in self._folders(name, settings))
+
+    def _folders(self, name: str, settings: dict[str, Any]) -> list[Path]:
+        """Where results of a probe with such settings are stored."""
+        found = []
+        for folder in sorted((self.path / "probes").glob(f"{name}-*")):
+            own = self._settings(folder)
+            if own is not None and all(own.get(key) == value for key, value in settings.items()):
+                found.append(folder)
+        return found
 
     def dataset(self, name: str, **settings: Any) -> xr.Dataset:
         """Stored results of the probe called ``name``; nothing is measured.
@@ -266,10 +274,7 @@ class Run:
 
         """
         found = []
-        for folder in sorted((self.path / "probes").glob(f"{name}-*")):
-            own = self._settings(folder)
-            if own is None or any(own.get(key) != value for key, value in settings.items()):
-                continue
+        for folder in self._folders(name, settings):
             blocks = self._read(folder)
             if blocks:
                 found.append(results.join_blocks(blocks))
@@ -391,15 +396,3 @@ def measure_snapshots(
             continue
         parts.append(probe.measure(system).expand_dims(step=np.array([step], dtype=np.int64)))
     return parts, problems
-
-
-def _alive(process: object) -> bool:
-    if not isinstance(process, int):
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

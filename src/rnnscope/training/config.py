@@ -244,5 +244,17 @@ def _changes_of(tables: dict[str, Any], task: str, model: str) -> Iterable[tuple
             yield from ((f"{table}.{key}", value) for key, value in kept.items())
 
 
+def flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested tables as one, with dotted names.
+
+    >>> flat({"seed": 0, "task": {"length": 5}})
+    {'seed': 0, 'task.length': 5}
+    """
+    pairs: dict[str, Any] = {}
+    for key, value in tables.items():
+        pairs |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return pairs
+
+
 def _positive(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")

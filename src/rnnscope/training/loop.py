@@ -1,6 +1,8 @@
 """The fit loop: Adam on the cost of a task, with clipping and a schedule, recorded as it goes."""
 
 import math
+import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,10 @@ from torch import nn
 from rnnscope.base.errors import RunError, TrainingDivergedError
 from rnnscope.base.randomness import seeded
 from rnnscope.base.threads import torch_threads
-from rnnscope.runs.folder import is_run, read_toml, refuse_existing, without_none
+from rnnscope.runs.folder import is_run, refuse_existing, without_none
 from rnnscope.runs.run import Run
-from rnnscope.training.config import Config, TrainingSettings
+from rnnscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rnnscope.training.config import Config, TrainingSettings, flat
 from rnnscope.training.recorder import Recorder
 
 
@@ -30,16 +33,21 @@ class Epoch:
 
 
 OnEpoch = Callable[[Epoch], None]
+_CHECKPOINT_SHARE = 0.01  # of the time
 
 
 def fit(
     config: Config,
     path: str | Path,
     *,
+    resume: bool = False,
     on_epoch: OnEpoch | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Run:
-    """Train a network from the beginning and record it.
+    """Train a network from the beginning, or from where it was interrupted, and record it.
+
+    Resumed with the same torch, machine and number of threads, it gives the same weights, bit for bit, as a training
+    that was never interrupted.
 
     >>> import tempfile
     >>> config = Config.assemble("sine", changes=["n_epochs=2", "hidden_size=4", "task.length=10"])
@@ -49,16 +57,17 @@ def fit(
     Args:
         config: all settings.
         path: a new folder. A finished run of the same settings there is returned as it is.
+        resume: go on with an unfinished run of the same settings at ``path``.
         on_epoch: called after each epoch.
         provenance: entries to add to provenance.json.
 
     Raises:
         TrainingDivergedError: the loss is not finite; the run up to then is kept, and says so.
-        RunError: there is something else at ``path``; it is left as it is.
+        RunError: there is something else at ``path``, which is left as it is; or nothing to resume from.
 
     """
     path = Path(path)
-    finished = reusable(path, config)
+    finished = reusable(path, config, resume=resume)
     if finished is not None:
         return finished
     settings = config.training_settings()
@@ -66,43 +75,61 @@ def fit(
     with torch_threads(settings.n_threads), seeded(config.seed, "training", device):
         model = config.build_model().to(device)
         optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+        done = _resume_from(path, model, optimizer) if resume else Progress(0, 0, 0)
         recorder = Recorder(
             path,
             model,
             optimizer=optimizer,
             every=config.recording.get("every"),
+            resume=resume,
             config=config.tables(),
             provenance={**(provenance or {}), "seed": config.seed, "threads": torch.get_num_threads()},
         )
+        recorder.rewind(done.step, done.calls)
         try:
-            _train(model, optimizer, config, recorder, on_epoch)
+            _train(model, optimizer, config, recorder, done.epoch, on_epoch)
         except TrainingDivergedError as error:
             recorder.close("diverged", reason=str(error))
             raise
         except BaseException as error:
-            _close_quietly(recorder, f"{type(error).__name__}: {error}")
+            _close_quietly(recorder, f"{type(error).__name__}: {error}".removesuffix(": "))
             raise
         recorder.close("finished", recorder_seconds=recorder.seconds)
     return Run(path)
 
 
-def reusable(path: Path, config: Config) -> Run | None:
-    """The finished run of the same settings at ``path``; None if nothing is there; RunError if something else is."""
+def reusable(path: Path, config: Config, *, resume: bool = False) -> Run | None:
+    """The finished run of the same settings at ``path``; None if there is nothing, or something to resume.
+
+    Raises:
+        RunError: something else is there, or an unfinished run that is not to be resumed.
+
+    """
     if not is_run(path):
         refuse_existing(path)
+        if resume:
+            raise RunError(f"{path}: no run there to resume")
         return None
     run = Run(path)
-    if read_toml(path / "config.toml") != without_none(config.tables()):
+    theirs, ours = flat(run.config), flat(without_none(config.tables()))
+    differing = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
+    if differing:
+        told = ", ".join(f"{key} {theirs.get(key)} there, {ours.get(key)} here" for key in differing[:3])
         raise RunError(
-            f"{path} is a run with other settings and is left as it is. Choose another folder with --run, or remove it"
-        )
-    if run.status != "finished":
-        last = int(run.epochs[-1]) if len(run.steps) else 0
-        raise RunError(
-            f"{path} is a run of these settings that is {run.status} at epoch {last}, and is left as it is. "
+            f"{path} is a run with other settings ({told}) and is left as it is. "
             "Choose another folder with --run, or remove it"
         )
-    return run
+    if run.status == "finished":
+        return run
+    if run.status == "diverged":
+        raise RunError(f"{path}: this training diverged ({run.ended.get('reason')}). Choose another folder with --run")
+    if not resume:
+        last = max(run.scalars.index.tolist(), default=0)
+        raise RunError(
+            f"{path} is a run of these settings that is {run.status} at epoch {last}, and is left as it is. "
+            f"Go on with it: rnnscope resume {path}; or choose another folder with --run"
+        )
+    return None
 
 
 def choose_device(name: str) -> torch.device:
@@ -116,58 +143,88 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def _resume_from(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    done, differences = load_checkpoint(path, model, optimizer)
+    if differences:
+        warnings.warn(
+            f"resumed where something is different ({'; '.join(differences)}): the weights will not equal, "
+            "bit for bit, those of an uninterrupted training",
+            stacklevel=3,
+        )
+    return done
+
+
 def _train(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     config: Config,
     recorder: Recorder,
+    epochs_done: int,
     on_epoch: OnEpoch | None,
 ) -> None:
     settings, task = config.training_settings(), config.build_task()
     device = next(model.parameters()).device
     batches = [(inputs.to(device), targets.to(device)) for inputs, targets in task.batches()]
     n_values = sum(targets.numel() for _, targets in batches)
-    scheduler = make_schedule(optimizer, settings)
+    limit = math.inf if settings.max_gradient_norm is None else settings.max_gradient_norm
+    last_finite = torch.zeros((), device=device)
+    next_checkpoint = 0.0
     model.train()
-    for epoch in range(1, settings.n_epochs + 1):
+    for epoch in range(epochs_done + 1, settings.n_epochs + 1):
+        rate = learning_rate(settings, epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
         total = torch.zeros((), device=device, dtype=torch.float64)
         largest = torch.zeros((), device=device)
         for inputs, targets in batches:
             optimizer.zero_grad(set_to_none=True)
             cost = task.cost(model(inputs), targets)
             cost.backward()
-            limit = settings.max_gradient_norm
-            norm = nn.utils.clip_grad_norm_(model.parameters(), math.inf if limit is None else limit)
+            norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
             optimizer.step()
             total += cost.detach()
             largest = torch.maximum(largest, norm)
-        rate = optimizer.param_groups[0]["lr"]
-        scheduler.step()
+            last_finite = torch.where(torch.isfinite(norm), norm, last_finite)
         ended = Epoch(epoch, settings.n_epochs, task.reported(float(total), n_values), float(largest), rate)
         recorder.epoch(epoch, loss=ended.loss, gradient_norm=ended.gradient_norm, learning_rate=rate)
         if not math.isfinite(ended.loss):
             raise TrainingDivergedError(
-                f"the loss is {ended.loss} at epoch {epoch}; the largest gradient norm in it was "
-                f"{ended.gradient_norm:.3g}. "
-                f"The run is kept in {recorder.path}. Try a smaller learning_rate or max_gradient_norm"
+                f"the loss is {ended.loss} at epoch {epoch}; the last finite gradient norm was "
+                f"{float(last_finite):.3g}. The run is kept in {recorder.path}. "
+                "Try a smaller learning_rate or max_gradient_norm"
             )
+        began = time.perf_counter()
+        if began >= next_checkpoint:
+            save_checkpoint(recorder.path, model, optimizer, Progress(epoch, *recorder.counted))
+            ended_at = time.perf_counter()
+            next_checkpoint = ended_at + (ended_at - began) / _CHECKPOINT_SHARE
         if on_epoch is not None:
             on_epoch(ended)
 
 
-def make_schedule(optimizer: torch.optim.Optimizer, settings: TrainingSettings) -> torch.optim.lr_scheduler.LRScheduler:
-    """The learning rate over epochs, as a scheduler to be stepped after each."""
+def learning_rate(settings: TrainingSettings, epoch: int) -> float:
+    """The learning rate of epoch 1, 2, …
+
+    "one-cycle" (Smith & Topin 2019) goes by half a cosine from a 25th of the peak to the peak over the first tenth of
+    the epochs, then by another down to a 250,000th of it.
+
+    >>> settings = TrainingSettings(n_epochs=10, learning_rate=1.0, schedule="steps", milestones=(2, 4))
+    >>> [round(learning_rate(settings, epoch), 6) for epoch in range(1, 7)]
+    [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
+    """
+    peak = settings.learning_rate
     if settings.schedule == "steps":
-        return torch.optim.lr_scheduler.MultiStepLR(optimizer, list(settings.milestones), gamma=settings.decay)
+        return peak * settings.decay ** sum(epoch > milestone for milestone in settings.milestones)
     if settings.schedule == "one-cycle":
-        return torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=settings.learning_rate,
-            total_steps=settings.n_epochs + 1,
-            pct_start=0.1,
-            cycle_momentum=False,
-        )
-    return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0)
+        rise = max(0.1 * settings.n_epochs, 1.0)
+        if epoch <= rise:
+            return _half_cosine(peak / 25, peak, epoch / rise)
+        return _half_cosine(peak, peak / 250_000, (epoch - rise) / max(settings.n_epochs - rise, 1.0))
+    return peak
+
+
+def _half_cosine(first: float, last: float, part: float) -> float:
+    return last + (first - last) * (1 + math.cos(math.pi * part)) / 2
 
 
 def _close_quietly(recorder: Recorder, reason: str) -> None:

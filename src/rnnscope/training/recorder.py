@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rnnscope.base.errors import require
 from rnnscope.runs.folder import RunFolder, refuse_existing
+from rnnscope.runs.run import Run
 from rnnscope.systems import describe_model
 
 EVERY_EPOCH_BELOW = 1_000_000  # parameters
@@ -36,6 +37,8 @@ class Recorder:
         optimizer: if given, ``step`` counts its steps; otherwise the calls of ``epoch``.
         every: weights are kept at every so many calls; None: at every call below a million parameters, else at calls 1
             … 8, 10, 12, 14, 16, 20, … (four to a factor of two) and the last one, when the recorder is closed.
+        resume: go on recording in the run at ``path``: calls and steps are counted on from its last recorded epoch, and
+            epochs recorded again replace those that were.
         config: settings to keep in config.toml.
         provenance: entries to add to provenance.json.
 
@@ -51,6 +54,7 @@ class Recorder:
         *,
         optimizer: torch.optim.Optimizer | None = None,
         every: int | None = None,
+        resume: bool = False,
         config: Mapping[str, Any] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ):
@@ -61,7 +65,9 @@ class Recorder:
             "a positive whole number or None",
             every,
         )
-        refuse_existing(Path(path))
+        self.path = Path(path)
+        if not resume:
+            refuse_existing(self.path)
         self.model = nn.ModuleDict({"core": model[0], "head": model[1]}) if isinstance(model, tuple) else model
         n_parameters = sum(p.numel() for p in self.model.parameters())
         self.bytes_per_snapshot = sum(t.numel() * t.element_size() for t in self._tensors().values())
@@ -70,9 +76,13 @@ class Recorder:
         self._hook = optimizer.register_step_post_hook(self._count) if optimizer is not None else None
         self._calls = 0
         self._last: tuple[int, int] | None = None
-        self._folder = RunFolder(Path(path), config or {}, describe_model(model), provenance or {})
-        self._folder.write_snapshot(0, self._tensors(), None)
-        self.path = self._folder.path
+        if resume:
+            self._folder = RunFolder.reopen(Run(self.path).path)
+            recorded = Run(self.path).scalars
+            self.rewind(max(recorded["step"].tolist(), default=0), len(recorded))
+        else:
+            self._folder = RunFolder.create(self.path, config or {}, describe_model(model), provenance or {})
+            self._folder.write_snapshot(0, self._tensors(), None)
         self.seconds = time.perf_counter() - began
 
     def epoch(self, epoch: int, **scalars: float | Tensor) -> None:
@@ -98,6 +108,15 @@ class Recorder:
             self._snapshot()
         self._folder.write_scalars({"step": step, "epoch": int(epoch), **numbers})
         self.seconds += time.perf_counter() - began
+
+    def rewind(self, step: int, calls: int) -> None:
+        """Count on from here: optimiser steps taken, and calls of ``epoch`` made."""
+        self._optimizer_steps, self._calls, self._last = step, calls, None
+
+    @property
+    def counted(self) -> tuple[int, int]:
+        """Optimiser steps (or calls) and calls of ``epoch`` so far."""
+        return self._last[0] if self._last else 0, self._calls
 
     def _due(self) -> bool:
         if self.every is not None:

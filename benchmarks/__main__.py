@@ -1,0 +1,22 @@
+"""``python -m benchmarks``: all cases, or those named on the command line."""
+
+import sys
+
+from benchmarks import cases, harness
+from rnnscope.base.errors import unknown
+
+
+def main() -> None:
+    """Run cases and keep their timings."""
+    chosen = sys.argv[1:] or list(cases.CASES)
+    for name in chosen:
+        if name not in cases.CASES:
+            sys.exit(f"error: {unknown('case', name, cases.CASES)}")
+    timings = []
+    for name in chosen:
+        print(f"{name} …", flush=True)
+        timings += cases.CASES[name]()
+    print(f"kept in {harness.write(timings).relative_to(harness.RESULTS.parent.parent)}")
+
+
+main()
