@@ -3,6 +3,8 @@
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
+from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -65,17 +67,19 @@ class Probe:
 
     def label(self, dataset: "xarray.Dataset") -> "xarray.Dataset":
         """Write onto a result what it was measured with: probe, settings, versions, references."""
-        from importlib.metadata import version
-
         dataset.attrs.update(
             probe=self.name,
             key=self.key,
             settings=self.description(),
-            rnnscope=version("rnnscope"),
-            torch=version("torch"),
+            **_versions(),
             references=REFERENCES,
         )
         return dataset
+
+
+@cache
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("rnnscope", "torch")}
 
 
 def _plain(value: Any) -> Any:

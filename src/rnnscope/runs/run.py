@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
@@ -110,7 +111,8 @@ class Run:
         """The epoch of each of ``steps``; that of the initial weights is one before the first recorded."""
         known = dict(zip(self.scalars["step"].tolist(), self.scalars.index.tolist(), strict=True))
         first = min(known.values(), default=1)
-        return np.array([known.get(step, self._epoch_of(step, first)) for step in self.steps.tolist()], dtype=np.int64)
+        steps = self.steps.tolist()
+        return np.array([known[s] if s in known else self._epoch_of(s, first) for s in steps], dtype=np.int64)
 
     def _epoch_of(self, step: int, first: int) -> int:
         """The epoch of a snapshot whose line in the scalars is missing."""
@@ -224,9 +226,11 @@ class Run:
             for k in range(0, len(steps), per_unit)
         ]
         waiting: list[xr.Dataset] = []
-        done = 0
+        done, flushed = 0, time.monotonic()
 
         def flush() -> None:
+            nonlocal flushed
+            flushed = time.monotonic()
             if waiting:
                 results.write_block(
                     folder, xr.concat(sorted(waiting, key=lambda part: int(part["step"][0])), dim="step")
@@ -241,7 +245,8 @@ class Run:
                         self._report(problem)
                     for part in parts:
                         waiting.append(part)
-                        if len(waiting) == results.BLOCK:
+                        late = time.monotonic() - flushed > results.FLUSH_SECONDS
+                        if late or len(waiting) == results.BLOCK:
                             flush()
                     done += len(parts) + len(problems)
                     if progress is not None:
