@@ -114,9 +114,11 @@ def frequency_table(orbits: "xarray.Dataset") -> Table:
     from rnnscope.attractors import summarise_orbits
 
     summary = summarise_orbits(orbits.isel(step=slice(-LAST, None)))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("frequency, rad/step", *(f"{w:.3f}" for w in summary["wanted_frequency"].values)):
-        table.add_column(column, justify="left" if column.startswith("f") else "right")
+    table = Table(
+        box=None, pad_edge=False, header_style="bold", title="frequency in rad/step, last epochs", title_justify="left"
+    )
+    for column in ("wanted", *(f"{w:.3f}" for w in summary["wanted_frequency"].values)):
+        table.add_column(column, justify="left" if column == "wanted" else "right")
     learned = summary["frequency"].median(("step", "start"), skipna=True).values
     table.add_row("learned", *("rests" if np.isnan(value) else f"{value:.3f}" for value in learned))
     return table

@@ -11,6 +11,7 @@ from rnnscope.cli._terminal import named_warnings, out, print_json
 if TYPE_CHECKING:
     import xarray
 
+    from rnnscope.report.story import Phase
     from rnnscope.runs import Run
 
 
@@ -52,9 +53,9 @@ def phases_table(run: "Run", orbits: "xarray.Dataset") -> Table:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("epochs")
-    table.add_column(f"state at {orbits.sizes['input']} constant inputs")
+    table.add_column(f"state at {orbits.sizes['input']} inputs")
     table.add_column("loss")
-    table.add_column("")
+    table.add_column("holds for")
     for phase in story.phases(summarise_orbits(orbits), run.scalars):
         first, last = phase.first_epoch, phase.last_epoch
         losses = (phase.loss_first, phase.loss_last)
@@ -62,9 +63,15 @@ def phases_table(run: "Run", orbits: "xarray.Dataset") -> Table:
             f"{first} – {last}" if first != last else str(first),
             phase.counts.words(),
             "" if None in losses else " → ".join(story.number(loss) for loss in losses if loss is not None),
-            phase.remark(),
+            _holds_for(phase),
         )
     return table
+
+
+def _holds_for(phase: "Phase") -> str:
+    """In what part of its epochs the counts are these, and between which numbers of oscillating inputs they vary."""
+    least, most = phase.oscillates_least, phase.oscillates_most
+    return f"{phase.share:.0%}" + (f", {least}–{most} oscillate" if least < most else "")
 
 
 def _story(run: "Run", orbits: "xarray.Dataset") -> list[str]:
