@@ -29,7 +29,7 @@ def step(cell, params, state, input):
 
 def state_and_input(cell, batch=4, seed=1):
     generator = torch.Generator().manual_seed(seed)
-    size = sum(cell.part_sizes(5, 5).values())
+    size = sum(cell.part_sizes(cells.Sizes(3, 5, 5)).values())
     state = torch.randn(batch, size, dtype=torch.float64, generator=generator)
     return state, torch.randn(batch, 3, dtype=torch.float64, generator=generator)
 

@@ -5,27 +5,55 @@ from torch import Tensor
 
 Params = Mapping[str, Tensor]
 Weights = dict[str, Tensor]
+Shapes = dict[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of one layer; ``output_size`` differs from ``hidden_size`` only where there is a projection."""
+
+    input_size: int
+    hidden_size: int
+    output_size: int
+    bias: bool = True
 
 
 @dataclass(frozen=True)
 class Cell:
     """One recurrent layer as pure functions of its weights; the output of a layer is the first part of its state.
 
+    param_shapes(sizes) -> shapes                names and shapes of the parameters, in the order of torch's kernels
     materialise(params) -> weights               once per θ: stacks gates, adds biases, evaluates parametrisations
     drive(weights, input) -> drive               once per distinct input: (..., input_size) -> (..., drive_size)
     step(weights, state, drive) -> state         (..., state_size), flat: the parts one after another
-    part_sizes(hidden_size, output_size)         the parts of the state and their sizes, the layer's output first
+    part_sizes(sizes)                            the parts of the state and their sizes, the layer's output first
     """
 
     name: str
+    param_shapes: Callable[[Sizes], Shapes]
     materialise: Callable[[Params], Weights]
     drive: Callable[[Weights, Tensor], Tensor]
     step: Callable[[Weights, Tensor, Tensor], Tensor]
-    part_sizes: Callable[[int, int], dict[str, int]]
+    part_sizes: Callable[[Sizes], dict[str, int]]
 
 
-def only_hidden(hidden_size: int, output_size: int) -> dict[str, int]:
-    return {"h": hidden_size}
+def gate_shapes(n_gates: int) -> Callable[[Sizes], Shapes]:
+    """Parameters of torch's cells with so many stacked gates."""
+
+    def shapes(sizes: Sizes) -> Shapes:
+        rows = n_gates * sizes.hidden_size
+        found: Shapes = {"weight_ih": (rows, sizes.input_size), "weight_hh": (rows, sizes.output_size)}
+        if sizes.bias:
+            found |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if sizes.output_size != sizes.hidden_size:
+            found["weight_hr"] = (sizes.output_size, sizes.hidden_size)
+        return found
+
+    return shapes
+
+
+def only_hidden(sizes: Sizes) -> dict[str, int]:
+    return {"h": sizes.hidden_size}
 
 
 def linear_drive(weights: Weights, input: Tensor) -> Tensor:

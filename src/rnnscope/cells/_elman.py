@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from rnnscope.cells._cell import Cell, Params, Weights, linear_drive, only_hidden, total_bias
+from rnnscope.cells._cell import Cell, Params, Weights, gate_shapes, linear_drive, only_hidden, total_bias
 
 
 def elman_cell(name: str, activation: Callable[[Tensor], Tensor]) -> Cell:
@@ -14,4 +14,4 @@ def elman_cell(name: str, activation: Callable[[Tensor], Tensor]) -> Cell:
     def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
         return activation(drive + state @ weights["state"].mT)
 
-    return Cell(name, materialise, linear_drive, step, only_hidden)
+    return Cell(name, gate_shapes(1), materialise, linear_drive, step, only_hidden)

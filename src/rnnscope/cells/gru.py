@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnnscope.cells._cell import Cell, Params, Weights, linear_drive, only_hidden
+from rnnscope.cells._cell import Cell, Params, Weights, gate_shapes, linear_drive, only_hidden
 
 
 def materialise(params: Params) -> Weights:
@@ -39,4 +39,4 @@ def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
     return n + z * (state - n)
 
 
-CELL = Cell("gru", materialise, linear_drive, step, only_hidden)
+CELL = Cell("gru", gate_shapes(3), materialise, linear_drive, step, only_hidden)

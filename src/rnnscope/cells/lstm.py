@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnnscope.cells._cell import Cell, Params, Weights, linear_drive, total_bias
+from rnnscope.cells._cell import Cell, Params, Sizes, Weights, gate_shapes, linear_drive, total_bias
 
 
 def materialise(params: Params) -> Weights:
@@ -35,9 +35,9 @@ def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
     return torch.cat([h, c], dim=-1)
 
 
-def part_sizes(hidden_size: int, output_size: int) -> dict[str, int]:
+def part_sizes(sizes: Sizes) -> dict[str, int]:
     """The output h (projected, where there is a projection) and the memory c."""
-    return {"h": output_size, "c": hidden_size}
+    return {"h": sizes.output_size, "c": sizes.hidden_size}
 
 
-CELL = Cell("lstm", materialise, linear_drive, step, part_sizes)
+CELL = Cell("lstm", gate_shapes(4), materialise, linear_drive, step, part_sizes)

@@ -35,6 +35,23 @@ class Core:
         """Width of a layer's output."""
         return self.proj_size or self.hidden_size
 
+    def sizes(self, layer: int) -> cells.Sizes:
+        """Sizes of a layer: the first one takes the input, the others the output of the one below."""
+        width = self.input_size if layer == 0 else self.output_size
+        return cells.Sizes(width, self.hidden_size, self.output_size, self.bias)
+
+    def shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
+        """Parameters of a layer by the names of the cell."""
+        return cells.load(self.cell).param_shapes(self.sizes(layer))
+
+    def full_name(self, name: str, layer: int) -> str:
+        """What the model's state dict calls a parameter of a layer."""
+        return f"{self.prefix}{name}" + (f"_l{layer}" if self.suffixed else "")
+
+    def params_of(self, params: Params, layer: int) -> dict[str, Tensor]:
+        """The parameters of a layer by the names of the cell."""
+        return {name: params[self.full_name(name, layer)] for name in self.shapes(layer)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
@@ -64,18 +81,9 @@ class Description:
     def param_shapes(self) -> dict[str, tuple[int, ...]]:
         """Names and shapes of all parameters, layer by layer, the head's last."""
         core, head = self.core, self.head
-        n_gates = {"lstm": 4, "gru": 3}.get(core.cell, 1)
-        rows = n_gates * core.hidden_size
-        shapes: dict[str, tuple[int, ...]] = {}
-        for k in range(core.num_layers):
-            of_kind = {
-                "weight_ih": (rows, core.input_size if k == 0 else core.output_size),
-                "weight_hh": (rows, core.output_size),
-                "bias_ih": (rows,),
-                "bias_hh": (rows,),
-                "weight_hr": (core.proj_size, core.hidden_size),
-            }
-            shapes |= {name: of_kind[kind] for kind, name in _layer_names(core, k).items()}
+        shapes = {
+            core.full_name(name, k): shape for k in range(core.num_layers) for name, shape in core.shapes(k).items()
+        }
         if head:
             shapes[f"{head.prefix}weight"] = (head.output_size, core.output_size)
             if head.bias:
@@ -101,7 +109,7 @@ class RecurrentSystem(System):
         self.description = description
         self.params = detached(params)
         self.cell = cells.load(core.cell)
-        sizes = self.cell.part_sizes(core.hidden_size, core.output_size)
+        sizes = self.cell.part_sizes(core.sizes(0))
         layer_size = sum(sizes.values())
         self.layers = [_Layer(k * layer_size, (k + 1) * layer_size, core.output_size) for k in range(core.num_layers)]
         self.input_size = core.input_size
@@ -124,7 +132,7 @@ class RecurrentSystem(System):
     def materialise(self, params: Params) -> Weights:
         """Per layer what the cell makes of its parameters, then the head's weight and bias."""
         core, head = self.description.core, self.description.head
-        weights = {f"layer{k}": self.cell.materialise(_layer_params(core, params, k)) for k in range(core.num_layers)}
+        weights = {f"layer{k}": self.cell.materialise(core.params_of(params, k)) for k in range(core.num_layers)}
         if head:
             names = ["weight", "bias"] if head.bias else ["weight"]
             weights["head"] = {name: params[head.prefix + name] for name in names}
@@ -188,8 +196,8 @@ class RecurrentSystem(System):
 
     def _run_fused(self, kernel: Callable[..., Any], sequence: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         core = self.description.core
-        flat = [p for k in range(core.num_layers) for p in _layer_params(core, self.params, k).values()]
-        sizes = list(self.cell.part_sizes(core.hidden_size, core.output_size).values())
+        flat = [p for k in range(core.num_layers) for p in core.params_of(self.params, k).values()]
+        sizes = list(self.cell.part_sizes(core.sizes(0)).values())
         by_layer = state.unflatten(-1, (core.num_layers, -1)).movedim(1, 0)
         parts = [part.contiguous() for part in by_layer.split(sizes, dim=-1)]
         with warnings.catch_warnings():
@@ -208,14 +216,3 @@ _KERNELS: dict[str, Callable[..., Any]] = {
     "rnn-tanh": torch.rnn_tanh,
     "rnn-relu": torch.rnn_relu,
 }
-
-
-def _layer_names(core: Core, k: int) -> dict[str, str]:
-    kinds = ["weight_ih", "weight_hh"]
-    kinds += ["bias_ih", "bias_hh"] if core.bias else []
-    kinds += ["weight_hr"] if core.proj_size else []
-    return {kind: f"{core.prefix}{kind}" + (f"_l{k}" if core.suffixed else "") for kind in kinds}
-
-
-def _layer_params(core: Core, params: Params, k: int) -> dict[str, Tensor]:
-    return {kind: params[name] for kind, name in _layer_names(core, k).items()}
