@@ -56,7 +56,7 @@ def test_cells(make):
     check_system(as_system(seeded(make)))
 
 
-@pytest.mark.parametrize("name", models.names())
+@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
 def test_our_models(name):
     system = as_system(models.build(name, input_size=2, hidden_size=3, output_size=2, num_layers=2))
     assert set(system.params) >= {"core.weight_ih_l1", "head.bias"}

@@ -11,8 +11,8 @@ from rnnscope.base.errors import unknown
 def names(package: str) -> list[str]:
     """The entries of a package: its modules without a leading underscore, ``-`` for ``_``. Imports none of them.
 
-    >>> names("rnnscope.models")
-    ['gru', 'lstm', 'rnn']
+    >>> names("rnnscope.tasks")
+    ['sine']
     """
     spec = find_spec(package)
     if spec is None or spec.submodule_search_locations is None:

@@ -1,7 +1,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 Params = Mapping[str, Tensor]
 Weights = dict[str, Tensor]
@@ -27,6 +27,9 @@ class Cell:
     drive(weights, input) -> drive               once per distinct input: (..., input_size) -> (..., drive_size)
     step(weights, state, drive) -> state         (..., state_size), flat: the parts one after another
     part_sizes(sizes)                            the parts of the state and their sizes, the layer's output first
+    initialise(params, generator)                draws the parameters in place; None: uniform in ±1/sqrt(hidden_size)
+    interpolate(a, b, s) -> params               a path between two parameter points; None: the straight line
+    frozen                                       names of parameters that training does not move (kept as buffers)
     """
 
     name: str
@@ -35,6 +38,9 @@ class Cell:
     drive: Callable[[Weights, Tensor], Tensor]
     step: Callable[[Weights, Tensor, Tensor], Tensor]
     part_sizes: Callable[[Sizes], dict[str, int]]
+    initialise: Callable[[dict[str, Tensor], Generator], None] | None = None
+    interpolate: Callable[[Params, Params, float], dict[str, Tensor]] | None = None
+    frozen: tuple[str, ...] = ()
 
 
 def gate_shapes(n_gates: int) -> Callable[[Sizes], Shapes]:

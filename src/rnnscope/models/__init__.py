@@ -16,7 +16,8 @@ def names() -> list[str]:
     """The models there are.
 
     >>> names()
-    ['gru', 'lstm', 'rnn']
+    ['antisymmetric', 'chaos-free', 'cornn', 'gru', 'lru', 'lstm', 'mingru', 'orthogonal', 'rnn',
+     'stable-lstm', 'stable-rnn']
     """
     return catalogue.names(__name__)
 
@@ -31,14 +32,18 @@ def settings(name: str, **values: Any) -> "NetworkSettings":
         ValueError: unknown model or setting (names the nearest and all valid ones), or a value out of range.
 
     """
-    from dataclasses import fields
-
-    cls = catalogue.load(__name__, name).Settings
-    valid = [field.name for field in fields(cls)]
+    valid = setting_names(name)
     for key in values:
         if key not in valid:
             raise unknown(f"setting of model {name}", key, valid)
-    return cls(**values)
+    return catalogue.load(__name__, name).Settings(**values)
+
+
+def setting_names(name: str) -> list[str]:
+    """The settings that a model has; ValueError if there is no such model."""
+    from dataclasses import fields
+
+    return [field.name for field in fields(catalogue.load(__name__, name).Settings)]
 
 
 def build(name: str, *, seed: int = 0, **values: Any) -> "SequenceNetwork":

@@ -1,8 +1,14 @@
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from rnnscope import cells
 from rnnscope.base.errors import require
+from rnnscope.models._recurrent import Recurrent
+
+_SIZES = ("input_size", "output_size", "hidden_size", "num_layers")
 
 
 class SequenceNetwork(nn.Module):
@@ -11,13 +17,23 @@ class SequenceNetwork(nn.Module):
     (batch, time, input_size) -> (batch, time, output_size), from the zero state.
     """
 
-    def __init__(self, core: nn.RNNBase, output_size: int):
+    def __init__(self, core: nn.RNNBase | Recurrent, output_size: int):
         super().__init__()
         self.core = core
-        self.head = nn.Linear(core.proj_size or core.hidden_size, output_size)
+        width = core.output_size if isinstance(core, Recurrent) else core.proj_size or core.hidden_size
+        self.head = nn.Linear(width, output_size)
 
     def forward(self, inputs: Tensor) -> Tensor:
         return self.head(self.core(inputs)[0])
+
+    def after_step(self) -> None:
+        """To be called after every optimiser step: re-establishes what the weights must satisfy."""
+        if isinstance(self.core, Recurrent):
+            self.core.after_step()
+
+    def learning_rate_factors(self) -> dict[str, float]:
+        """Parameters whose learning rate is the common one times a factor other than 1."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,27 +44,60 @@ class NetworkSettings:
     output_size: int
     hidden_size: int
     num_layers: int = 1
+
+    def __post_init__(self) -> None:
+        for name in _SIZES:
+            value = getattr(self, name)
+            require(type(value) is int and value > 0, name, "a positive whole number", value)
+
+    def build(self) -> SequenceNetwork:
+        raise NotImplementedError(f"{type(self).__module__}.Settings must say how the network is built")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TorchSettings(NetworkSettings):
+    """Settings of networks on torch's own recurrent modules; dropout acts between layers."""
+
+    torch_module: ClassVar[type[nn.RNNBase]]
+
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("input_size", "output_size", "hidden_size", "num_layers"):
-            value = getattr(self, name)
-            require(type(value) is int and value > 0, name, "a positive whole number", value)
+        super().__post_init__()
         require(0 <= self.dropout < 1, "dropout", "a probability in [0, 1)", self.dropout)
-        require(
-            self.dropout == 0 or self.num_layers > 1,
-            "dropout",
-            "0 with one layer (it acts between layers)",
-            self.dropout,
-        )
+        expected = "0 with one layer (it acts between layers)"
+        require(self.dropout == 0 or self.num_layers > 1, "dropout", expected, self.dropout)
 
     def core(self) -> nn.RNNBase:
-        raise NotImplementedError(f"{type(self).__module__}.Settings must say which recurrent layers it is made of")
+        own = {field.name for field in fields(self)} - {"input_size", "output_size", "hidden_size", *self.not_of_torch}
+        options: dict[str, Any] = {name: getattr(self, name) for name in own}
+        make: Callable[..., nn.RNNBase] = self.torch_module
+        return make(self.input_size, self.hidden_size, batch_first=True, **options)
+
+    not_of_torch: ClassVar[tuple[str, ...]] = ()
+    """Settings that the torch module does not take."""
 
     def build(self) -> SequenceNetwork:
         return SequenceNetwork(self.core(), self.output_size)
 
-    def layer_options(self) -> dict[str, int | float | bool]:
-        """What torch.nn's recurrent modules take, besides the sizes of input and state."""
-        own = {field.name for field in fields(self)} - {"input_size", "output_size", "hidden_size"}
-        return {"batch_first": True, **{name: getattr(self, name) for name in own}}
+
+@dataclass(frozen=True, kw_only=True)
+class CellSettings(NetworkSettings):
+    """Settings of networks on one of our cells, run in plain operations; further fields are the cell's options."""
+
+    cell: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        cells.load(self.cell, **self.options())  # the cell knows which of its options are out of range
+
+    def options(self) -> dict[str, float | str]:
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in _SIZES}
+
+    def core(self) -> Recurrent:
+        return Recurrent(
+            self.cell, self.input_size, self.hidden_size, num_layers=self.num_layers, options=self.options()
+        )
+
+    def build(self) -> SequenceNetwork:
+        return SequenceNetwork(self.core(), self.output_size)

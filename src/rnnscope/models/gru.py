@@ -1,16 +1,15 @@
 """torch.nn.GRU and a linear head."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
-from rnnscope.models._network import NetworkSettings
+from rnnscope.models._network import TorchSettings
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(NetworkSettings):
+class Settings(TorchSettings):
     """Settings of the GRU network."""
 
-    def core(self) -> nn.RNNBase:
-        """The recurrent layers."""
-        return nn.GRU(self.input_size, self.hidden_size, **self.layer_options())
+    torch_module: ClassVar[type[nn.RNNBase]] = nn.GRU

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from rnnscope.systems.describe import system_from_description as system_from_description
     from rnnscope.systems.module import ModuleSystem as ModuleSystem
     from rnnscope.systems.recurrent import RecurrentSystem as RecurrentSystem
+    from rnnscope.systems.stability import Certificate as Certificate
+    from rnnscope.systems.stability import certificate as certificate
     from rnnscope.systems.system import System as System
     from rnnscope.systems.system import Trajectory as Trajectory
     from rnnscope.systems.system import stack_params as stack_params
 
 _HOMES = {
+    "Certificate": "stability",
+    "certificate": "stability",
     "stack_params": "system",
     "ModuleSystem": "module",
     "RecurrentSystem": "recurrent",

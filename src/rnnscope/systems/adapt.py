@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rnnscope.base.errors import UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
+from rnnscope.models._recurrent import Recurrent
 from rnnscope.systems.module import ModuleSystem
 from rnnscope.systems.recurrent import Core, Description, Head, RecurrentSystem
 from rnnscope.systems.system import System
@@ -61,7 +62,7 @@ def _(subject: tuple) -> System:
     if len(subject) != 2 or not all(isinstance(part, nn.Module) for part in subject):
         raise UnsupportedModelError(f"expected a pair (core, head) of modules, came {len(subject)} parts: {subject!r}")
     core, head = subject
-    if not isinstance(core, nn.RNNBase | nn.RNNCellBase):
+    if not isinstance(core, nn.RNNBase | nn.RNNCellBase | Recurrent):
         raise UnsupportedModelError(f"core: expected a torch recurrent module or cell, came {type(core).__name__}")
     if not isinstance(head, nn.Linear):
         raise UnsupportedModelError(f"head: expected torch.nn.Linear, came {type(head).__name__}")
@@ -70,7 +71,7 @@ def _(subject: tuple) -> System:
 
 
 @_read.register
-def _(subject: nn.RNNBase | nn.RNNCellBase) -> System:
+def _(subject: nn.RNNBase | nn.RNNCellBase | Recurrent) -> System:
     return _from_module(subject, _describe(subject, None))
 
 
@@ -80,7 +81,7 @@ def _(subject: nn.Module) -> System:
 
 
 class _Parts(NamedTuple):
-    core: nn.RNNBase | nn.RNNCellBase
+    core: nn.RNNBase | nn.RNNCellBase | Recurrent
     core_name: str
     head: nn.Linear | None
     head_name: str
@@ -102,7 +103,7 @@ def whole_model(model: nn.Module) -> RecurrentSystem:
 
 def _find_parts(model: nn.Module) -> _Parts:
     kind = type(model).__name__
-    cores = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.RNNBase | nn.RNNCellBase)]
+    cores = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.RNNBase | nn.RNNCellBase | Recurrent)]
     if len(cores) != 1:
         found = f"{len(cores)} of them ({', '.join(n for n, _ in cores)})" if cores else "none"
         hint = f"{_PAIR}; or as_system(step_module, input_size=…, state=…)" if not cores else _PAIR
@@ -110,7 +111,7 @@ def _find_parts(model: nn.Module) -> _Parts:
             f"{kind}: expected exactly one recurrent submodule of torch.nn, found {found}; {hint}"
         )
     core_name, core = cores[0]
-    width = (getattr(core, "proj_size", 0)) or core.hidden_size
+    width = core.output_size if isinstance(core, Recurrent) else getattr(core, "proj_size", 0) or core.hidden_size
     heads = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear) and m.in_features == width]
     if len(heads) > 1:
         names = ", ".join(n for n, _ in heads)
@@ -122,7 +123,7 @@ def _find_parts(model: nn.Module) -> _Parts:
 
 
 def _describe(
-    core: nn.RNNBase | nn.RNNCellBase,
+    core: nn.RNNBase | nn.RNNCellBase | Recurrent,
     head: nn.Linear | None,
     *,
     core_prefix: str = "",
@@ -134,6 +135,16 @@ def _describe(
             f"{kind}(bidirectional=True): the backward half reads the future, so there is no map from x[t-1] to x[t]; "
             "hand over a network that runs forwards only"
         )
+    if isinstance(core, Recurrent):
+        described = Core(
+            cell=core.cell,
+            input_size=core.input_size,
+            hidden_size=core.hidden_size,
+            num_layers=core.num_layers,
+            prefix=core_prefix,
+            options=core.options,
+        )
+        return Description(core=described, head=_describe_head(head, described.output_size, head_prefix))
     layers = isinstance(core, nn.RNNBase)
     cell = {nn.LSTM: "lstm", nn.GRU: "gru", nn.LSTMCell: "lstm", nn.GRUCell: "gru"}.get(type(core))
     if isinstance(core, nn.RNN | nn.RNNCell):
@@ -153,16 +164,17 @@ def _describe(
         prefix=core_prefix,
         suffixed=layers,
     )
+    return Description(core=described, head=_describe_head(head, described.output_size, head_prefix))
+
+
+def _describe_head(head: nn.Linear | None, width: int, prefix: str) -> Head | None:
     if head is None:
-        return Description(core=described)
-    if head.in_features != described.output_size:
+        return None
+    if head.in_features != width:
         raise UnsupportedModelError(
-            f"head: expected to take {described.output_size} values from the core, came Linear({head.in_features}, …)"
+            f"head: expected to take {width} values from the core, came Linear({head.in_features}, …)"
         )
-    return Description(
-        core=described,
-        head=Head(output_size=head.out_features, bias=head.bias is not None, prefix=head_prefix),
-    )
+    return Head(output_size=head.out_features, bias=head.bias is not None, prefix=prefix)
 
 
 def _from_module(model: nn.Module, description: Description) -> RecurrentSystem:

@@ -2,7 +2,8 @@
 
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +19,7 @@ class Core:
     """Recurrent layers: which cell, how large, and where their parameters stand in the model's state dict.
 
     ``suffixed`` says whether parameter names end in the layer (``weight_ih_l0``), as in torch.nn.LSTM, or not
-    (``weight_ih``), as in torch.nn.LSTMCell. ``proj_size`` 0 means no projection.
+    (``weight_ih``), as in torch.nn.LSTMCell. ``proj_size`` 0 means no projection; ``options`` are the cell's.
     """
 
     cell: str
@@ -29,20 +30,30 @@ class Core:
     proj_size: int = 0
     prefix: str = ""
     suffixed: bool = True
+    options: dict[str, float | str] = field(default_factory=dict)
 
-    @property
+    def __getstate__(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @cached_property
+    def rule(self) -> cells.Cell:
+        """The cell itself."""
+        return cells.load(self.cell, **self.options)
+
+    @cached_property
     def output_size(self) -> int:
         """Width of a layer's output."""
-        return self.proj_size or self.hidden_size
+        width = self.proj_size or self.hidden_size
+        return next(iter(self.rule.part_sizes(cells.Sizes(self.input_size, self.hidden_size, width)).values()))
 
     def sizes(self, layer: int) -> cells.Sizes:
         """Sizes of a layer: the first one takes the input, the others the output of the one below."""
         width = self.input_size if layer == 0 else self.output_size
-        return cells.Sizes(width, self.hidden_size, self.output_size, self.bias)
+        return cells.Sizes(width, self.hidden_size, self.proj_size or self.hidden_size, self.bias)
 
     def shapes(self, layer: int) -> dict[str, tuple[int, ...]]:
         """Parameters of a layer by the names of the cell."""
-        return cells.load(self.cell).param_shapes(self.sizes(layer))
+        return self.rule.param_shapes(self.sizes(layer))
 
     def full_name(self, name: str, layer: int) -> str:
         """What the model's state dict calls a parameter of a layer."""
@@ -108,10 +119,11 @@ class RecurrentSystem(System):
         core, head = description.core, description.head
         self.description = description
         self.params = detached(params)
-        self.cell = cells.load(core.cell)
+        self.cell = core.rule
         sizes = self.cell.part_sizes(core.sizes(0))
         layer_size = sum(sizes.values())
         self.layers = [_Layer(k * layer_size, (k + 1) * layer_size, core.output_size) for k in range(core.num_layers)]
+        self.frozen = frozenset(core.full_name(name, k) for name in core.rule.frozen for k in range(core.num_layers))
         self.input_size = core.input_size
         self.state_size = layer_size * core.num_layers
         self.output_size = head.output_size if head else core.output_size
@@ -166,6 +178,16 @@ class RecurrentSystem(System):
             return output
         output = output @ weights["head"]["weight"].mT
         return output + weights["head"]["bias"] if "bias" in weights["head"] else output
+
+    def interpolate(self, a: Params, b: Params, s: float) -> dict[str, Tensor]:
+        """Straight between two parameter points, but for cells that have a path of their own, such as a geodesic."""
+        point = super().interpolate(a, b, s)
+        core = self.description.core
+        if self.cell.interpolate is not None:
+            for k in range(core.num_layers):
+                own = self.cell.interpolate(core.params_of(a, k), core.params_of(b, k), s)
+                point |= {core.full_name(name, k): tensor for name, tensor in own.items()}
+        return point
 
     def simulate(
         self,

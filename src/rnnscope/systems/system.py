@@ -43,6 +43,8 @@ class System(ABC):
     output_size: int
     state_labels: tuple[str, ...]
     params: dict[str, Tensor]
+    frozen: frozenset[str] = frozenset()
+    """Parameters that training does not move freely: buffers, such as the rotation B0 of an orthogonal network."""
     stackable: bool = True
     """Whether ``torch.func.vmap`` works over stacked parameters; modules with fused kernels inside cannot."""
 

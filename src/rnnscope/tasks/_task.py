@@ -42,6 +42,10 @@ class Task:
         """The loss that is recorded, from costs summed over an epoch and the number of target values in it."""
         raise NotImplementedError
 
+    def input_bound(self) -> float:
+        """The largest absolute value of an input: what stable networks are stable for."""
+        raise NotImplementedError
+
     def constant_inputs(self) -> ConstantInputs:
         """The inputs at which the network's attractors are looked for."""
         raise NotImplementedError

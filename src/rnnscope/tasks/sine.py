@@ -102,6 +102,10 @@ class Task(_task.Task):
         """Mean squared error; 0.5 is what a constant zero output gets."""
         return cost / n_values
 
+    def input_bound(self) -> float:
+        """The highest frequency."""
+        return self.highest
+
     def constant_inputs(self) -> _task.ConstantInputs:
         """Frequencies evenly spaced over the trained range, each wanted back as an oscillation."""
         values = np.linspace(self.lowest, self.highest, self.n_probed)

@@ -164,7 +164,10 @@ class Config:
     def _model_settings(self) -> dict[str, Any]:
         task = self.build_task()
         own = {key: value for key, value in self.model.items() if key != "name"}
-        return {**own, "input_size": task.input_size, "output_size": task.output_size}
+        from_task = {name: getattr(task, name) for name in ("input_size", "output_size")}
+        if "input_bound" in models.setting_names(self.model["name"]):
+            from_task["input_bound"] = task.input_bound()
+        return {**from_task, **own, "input_size": task.input_size, "output_size": task.output_size}
 
 
 def _valid_keys(task: str, model: str) -> dict[str, list[str]]:
@@ -172,10 +175,9 @@ def _valid_keys(task: str, model: str) -> dict[str, list[str]]:
     from rnnscope.base import catalogue
 
     task_class = catalogue.load("rnnscope.tasks", task).Task
-    model_class = catalogue.load("rnnscope.models", model).Settings
     return {
         "task": [field.name for field in fields(task_class)],
-        "model": [f.name for f in fields(model_class) if f.name not in ("input_size", "output_size")],
+        "model": [name for name in models.setting_names(model) if name not in ("input_size", "output_size")],
         "training": [field.name for field in fields(TrainingSettings)],
         "recording": ["every"],
         "orbits": [field.name for field in fields(Orbits)],

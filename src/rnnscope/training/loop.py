@@ -14,6 +14,7 @@ from torch import nn
 from rnnscope.base.errors import RunError, TrainingDivergedError
 from rnnscope.base.randomness import seeded
 from rnnscope.base.threads import torch_threads
+from rnnscope.models._network import SequenceNetwork
 from rnnscope.runs.folder import is_run, refuse_existing, without_none
 from rnnscope.runs.run import Run
 from rnnscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -74,7 +75,7 @@ def fit(
     device = choose_device(config.device)
     with torch_threads(settings.n_threads), seeded(config.seed, "training", device):
         model = config.build_model().to(device)
-        optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate)
+        optimizer = make_optimizer(model, settings.learning_rate)
         done = _resume_from(path, model, optimizer) if resume else Progress(0, 0, 0)
         recorder = Recorder(
             path,
@@ -143,6 +144,15 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def make_optimizer(model: SequenceNetwork, learning_rate: float) -> torch.optim.Optimizer:
+    """Adam over the model's parameters; those with a learning-rate factor of their own in a group each."""
+    factors = model.learning_rate_factors()
+    common = [p for name, p in model.named_parameters() if name not in factors]
+    groups = [{"params": common, "factor": 1.0}]
+    groups += [{"params": [model.get_parameter(name)], "factor": factor} for name, factor in factors.items()]
+    return torch.optim.Adam(groups, lr=learning_rate)
+
+
 def _resume_from(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
     done, differences = load_checkpoint(path, model, optimizer)
     if differences:
@@ -155,7 +165,7 @@ def _resume_from(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer)
 
 
 def _train(
-    model: nn.Module,
+    model: SequenceNetwork,
     optimizer: torch.optim.Optimizer,
     config: Config,
     recorder: Recorder,
@@ -173,7 +183,7 @@ def _train(
     for epoch in range(epochs_done + 1, settings.n_epochs + 1):
         rate = learning_rate(settings, epoch)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         total = torch.zeros((), device=device, dtype=torch.float64)
         largest = torch.zeros((), device=device)
         for inputs, targets in batches:
@@ -182,6 +192,7 @@ def _train(
             cost.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
             optimizer.step()
+            model.after_step()
             total += cost.detach()
             largest = torch.maximum(largest, norm)
             last_finite = torch.where(torch.isfinite(norm), norm, last_finite)

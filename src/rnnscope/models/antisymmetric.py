@@ -1,0 +1,16 @@
+"""Antisymmetric recurrent layers and a linear head."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rnnscope.models._network import CellSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CellSettings):
+    """Settings of the network; see ``rnnscope.cells.antisymmetric``."""
+
+    cell: ClassVar[str] = "antisymmetric"
+
+    step_size: float = 0.1
+    damping: float = 0.01

@@ -1,0 +1,13 @@
+"""Linear recurrent units and a linear head."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rnnscope.models._network import CellSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(CellSettings):
+    """Settings of the network; see ``rnnscope.cells.lru``."""
+
+    cell: ClassVar[str] = "lru"
