@@ -14,6 +14,7 @@ from rnnscope.base.probe import Probe
 from rnnscope.systems import System
 
 MOVING, SETTLED, DIVERGED = 0, 1, 2
+_REMAINING = 1e-3  # what a start at rest may still be away from where it goes, relative to 1 + |x|
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,11 @@ class Orbits(Probe):
         x[t] = f(x[t-1], ū),  y[t] = g(x[t], ū),  t = 1 … n_transient + n_keep
 
     A start has *settled* when max|x[t] - x[t-1]| / (1 + |x[t-1]|) stays below ``tolerance`` for ``n_quiet`` steps in a
-    row without growing (looked at in blocks of ``n_quiet`` steps); the rest of its samples is filled with its last
-    output. It has *diverged* when a coordinate is not finite or exceeds ``escape``: samples from there on are NaN.
-    Otherwise it is still *moving*; ``drift`` says how fast.
+    row, no coordinate gets faster, and at the rate at which they slow down less than 0.001 (1 + |x|) is left to go.
+    This is looked at in blocks of ``n_quiet`` steps, so it may rest before ``settled_at``; the rest of its samples is
+    filled with its last output. It has *diverged* when a coordinate is not finite or exceeds ``escape``: samples from
+    there on are NaN. Otherwise it is still *moving*; ``drift`` says how fast. A rest is no proof of stability: a start
+    that is within rounding of a saddle rests there.
 
     >>> cell = torch.nn.RNN(1, 1)
     >>> for p in cell.parameters():
@@ -55,7 +58,7 @@ class Orbits(Probe):
     """
 
     name: ClassVar[str] = "orbits"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     inputs: Any = None
     starts: Any = "normal(1)"
@@ -129,7 +132,7 @@ class Orbits(Probe):
                 flag_values=np.array([MOVING, SETTLED, DIVERGED], dtype=np.int8),
                 flag_meanings="moving settled diverged",
             ),
-            "settled_at": variable(bundle.settled_at, (), long_name="first step of the rest", units="step"),
+            "settled_at": variable(bundle.settled_at, (), long_name="step from which on it was seen to rest", units="step"),
             "diverged_at": variable(bundle.diverged_at, (), long_name="first step beyond the escape", units="step"),
             "drift": variable(
                 bundle.drift, (), long_name="largest relative change of a coordinate in the last step", units="1/step"
@@ -173,7 +176,9 @@ class _Bundle:
             slowest = self._advance(time, n_steps)
             time += n_steps
             # far from rest, longer blocks save overhead; near it, blocks of n_quiet steps see when it begins
-            n_steps = min(quiet if slowest < 1e3 * self.probe.tolerance else 4 * quiet, total - time)
+            n_steps = quiet if slowest < 1e3 * self.probe.tolerance else 4 * quiet
+            left = total - time  # the last block is one that can see a rest
+            n_steps = min(n_steps, left - quiet) if left > quiet else left
 
     def _advance(self, time: int, n_steps: int) -> float:
         """Run the active rows for a block of steps and retire those that are done; returns the smallest speed."""
@@ -261,12 +266,19 @@ def _relative_change(before: Tensor, after: Tensor) -> Tensor:
 
 
 def _at_rest(path: Tensor, tolerance: float) -> Tensor:
-    """Whether each row of a path (time, row, state) moves by less than the tolerance at every step, not ever faster."""
-    speeds = _relative_change(path[:-1], path[1:])
+    """Whether each row of a path (time, row, state) is at rest.
+
+    Every coordinate moves by less than the tolerance at every step, and no faster in the second half than in the first;
+    going on to slow down as it does, it has less than ``_REMAINING`` still to go. Movement within rounding is none.
+    """
+    size = 1 + path[:-1].abs()
+    speeds = (path[1:] - path[:-1]).abs() / size
     half = len(speeds) // 2
     early, late = speeds[:half].amax(0), speeds[half:].amax(0)
-    rounding = 2 * torch.finfo(path.dtype).eps
-    return (speeds.amax(0) < tolerance) & (late <= early.clamp(min=rounding))
+    rounding = 4 * torch.finfo(path.dtype).eps * path[-1].abs().amax(-1, keepdim=True) / size[-1]
+    slowing = torch.log(early / late).clamp(min=0) / half
+    ends = late <= _REMAINING * slowing
+    return (speeds.amax((0, 2)) < tolerance) & (ends | (late <= rounding)).all(-1)
 
 
 def _table(values: Any, name: str, shape: str) -> tuple[tuple[float, ...], ...]:

@@ -14,14 +14,15 @@ _STEPS_AT_ONCE = 128
 def summarise_orbits(orbits: xr.Dataset, *, tolerance: float = 1e-3) -> xr.Dataset:
     """Say of each start whether it rests, oscillates (and how fast), diverges, or cannot be told yet.
 
-    - **rests**: it has settled, or its samples spread by at most ``tolerance`` (1 + |mean|) and its state drifts by
-      less than a tenth of that in a step;
-    - **oscillates**: the spread of the second half of the samples is that of the first within a factor of 1.25, and
-      they spread more than that and pass their mean at least three times. ``frequency`` is the largest peak of the
-      spectrum (Hann window, parabola through the logarithms of three bins) of the output that spreads most, in
-      rad/step. It does not tell a closed curve from a cycle, a torus or chaos;
+    - **rests**: it has settled, or its samples spread by at most ``tolerance`` (1 + |mean|) and its state drifts so
+      slowly that it would go no further than that in all the steps of the orbit;
+    - **oscillates**: its samples spread by more than that, pass their mean at least three times, swing as widely in the
+      second half as in the first within a factor of 1.25 and about the same mean within a tenth of the spread, and do
+      not grow or decay steadily from quarter to quarter by more than 3 % in all. ``frequency`` is the dominant one: the
+      largest peak of the spectrum (Hann window, parabola through the logarithms of three bins) of the output that
+      spreads most, in rad/step. It does not tell a closed curve from a cycle, a torus or chaos;
     - **diverges**: it has left every bound;
-    - **undetermined**: still growing, decaying or drifting.
+    - **undetermined**: still growing, decaying or drifting; or the state moves behind an output that hardly does.
 
     Args:
         orbits: a result of ``Orbits``, with or without a dimension ``step``.
@@ -36,8 +37,9 @@ def summarise_orbits(orbits: xr.Dataset, *, tolerance: float = 1e-3) -> xr.Datas
     stacked = orbits if "step" in orbits.dims else orbits.expand_dims("step")
     values = stacked["orbit"].transpose("step", "input", "start", "time", "output").values
     status, drift = (stacked[name].transpose("step", "input", "start").values for name in ("status", "drift"))
+    n_steps = int(stacked["time"][-1]) if "time" in stacked.coords else values.shape[-2]
     pieces = [slice(k, k + _STEPS_AT_ONCE) for k in range(0, len(values), _STEPS_AT_ONCE)]
-    parts = [_kinds(values[piece], status[piece], drift[piece], tolerance) for piece in pieces]
+    parts = [_kinds(values[piece], status[piece], drift[piece], n_steps, tolerance) for piece in pieces]
     kind, spread, frequency = (np.concatenate(part) for part in zip(*parts, strict=True))
     dims = ("step", "input", "start")
     coords = {name: c for name, c in stacked.coords.items() if not {"time", "output", "state"} & set(c.dims)}
@@ -59,7 +61,7 @@ def summarise_orbits(orbits: xr.Dataset, *, tolerance: float = 1e-3) -> xr.Datas
 
 
 def _kinds(
-    values: np.ndarray, status: np.ndarray, drift: np.ndarray, tolerance: float
+    values: np.ndarray, status: np.ndarray, drift: np.ndarray, n_steps: int, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Kind, spread and frequency of samples (step, input, start, time, output)."""
     diverged = (status == DIVERGED) | ~np.isfinite(values).all((-1, -2))
@@ -70,16 +72,11 @@ def _kinds(
     mean = signal.mean(-1)
     spread = spreads.max(-1)
     narrow = spread <= tolerance * (1 + np.abs(mean))
-    rests = (status == SETTLED) | (narrow & (drift <= tolerance / 10))
+    rests = (status == SETTLED) | (narrow & (drift * n_steps <= tolerance))
 
-    half = signal.shape[-1] // 2
     centred = signal - mean[..., None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        growth = (
-            np.ptp(centred[..., -half:], axis=-1) / np.ptp(centred[..., :half], axis=-1) if half else np.nan * spread
-        )
     passes = (np.diff(np.signbit(centred), axis=-1)).sum(-1)
-    oscillates = ~narrow & (growth > 0.8) & (growth < 1.25) & (passes >= 3)
+    oscillates = ~narrow & (passes >= 3) & _stationary(centred)
 
     kind = np.select([diverged, rests, oscillates], [DIVERGES, RESTS, OSCILLATES], UNDETERMINED).astype(np.int8)
     spread[diverged] = np.nan
@@ -88,6 +85,23 @@ def _kinds(
     if swinging.any():
         frequency[swinging] = peak_frequency(centred[swinging])
     return kind, spread, frequency
+
+
+def _stationary(signals: np.ndarray) -> np.ndarray:
+    """Whether signals (…, time) swing as widely, and about the same mean, all along."""
+    n = signals.shape[-1]
+    halves = [signals[..., : n // 2], signals[..., n - n // 2 :]]
+    quarters = [signals[..., k * n // 4 : (k + 1) * n // 4] for k in range(4)]
+    if n < 8:
+        return np.zeros(signals.shape[:-1], dtype=bool)
+    window = np.hanning(n // 2 + 2)[1:-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        first, second = (np.ptp(part, axis=-1) for part in halves)
+        shift = np.abs(np.subtract(*(np.average(part, axis=-1, weights=window) for part in halves)))
+        growth = np.diff(np.log(np.stack([np.ptp(part, axis=-1) for part in quarters])), axis=0)
+        steady = (np.abs(np.sign(growth).sum(0)) == 3) & (np.abs(growth).min(0) >= 0.25 * np.abs(growth).max(0))
+        changes = steady & (np.abs(growth.sum(0)) > 0.03)
+        return (second / first > 0.8) & (second / first < 1.25) & (shift <= 0.1 * np.ptp(signals, axis=-1)) & ~changes
 
 
 def peak_frequency(signals: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Random numbers that never touch the global generators."""
 
 import hashlib
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -27,10 +29,15 @@ def make_generator(generator: torch.Generator | int | None, name: str = "") -> t
 
 @contextmanager
 def undisturbed(*devices: torch.device) -> Iterator[None]:
-    """Put the global random state of the CPU and of the CUDA ``devices`` back as it was on leaving."""
+    """Put the global random states back as they were on leaving: torch's (CPU and CUDA ``devices``), NumPy's, Python's."""
     cuda = [device for device in devices if device.type == "cuda"]
-    with torch.random.fork_rng(devices=cuda):
-        yield
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=cuda):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from rnnscope.base.errors import RunError
 from rnnscope.base.files import write_text
-from rnnscope.runs.scalars import append_scalars
+from rnnscope.runs.scalars import append_scalars, keep_scalars
 from rnnscope.runs.tensors import save_tensors
 
 _PACKAGES = ("rnnscope", "torch", "numpy", "scipy", "xarray")
@@ -60,6 +60,17 @@ class RunFolder:
         """Write the weights after ``step`` optimiser steps; ``epoch`` None: the initial weights."""
         metadata = {"step": str(step), "epoch": "" if epoch is None else str(epoch)}
         save_tensors(snapshot_path(self.path, step), tensors, metadata)
+
+    def forget_after(self, step: int) -> None:
+        """Remove scalars, weights and results of later steps: they are about to be recorded again."""
+        keep_scalars(self.path / "scalars.jsonl", step)
+        for path in (self.path / "snapshots").glob("*.safetensors"):
+            if int(path.stem) > step:
+                path.unlink()
+        for path in (self.path / "probes").glob("*/*.nc"):
+            if int(path.stem.rpartition("-")[2]) > step:
+                path.unlink()
+                path.with_name(f"{path.name}.sha256").unlink(missing_ok=True)
 
     def end(self, status: str, **details: Any) -> None:
         """Say how recording ended."""

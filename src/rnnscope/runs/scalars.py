@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from rnnscope.base.errors import DamagedFileError
+from rnnscope.base.files import write_bytes
 
 
 def append_scalars(path: Path, row: Mapping[str, float | int | str]) -> None:
@@ -35,6 +36,18 @@ def append_scalars(path: Path, row: Mapping[str, float | int | str]) -> None:
         except OSError:
             file.truncate(size)
             raise
+
+
+def keep_scalars(path: Path, last_step: int) -> None:
+    """Rewrite the file, atomically, with the lines of steps up to ``last_step`` only."""
+    kept = []
+    for line in path.read_bytes().split(b"\n") if path.exists() else ():
+        try:
+            if line and _parse(line)["step"] <= last_step:
+                kept.append(line + b"\n")
+        except DamagedFileError:
+            continue
+    write_bytes(path, b"".join(kept))
 
 
 def read_scalars(path: Path) -> tuple[pd.DataFrame, list[str]]:

@@ -26,7 +26,8 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[st
             aliases[name] = seen[place]
             continue
         seen[place] = name
-        kept[name] = tensor.to("cpu").contiguous()
+        part = tensor.untyped_storage().nbytes() != tensor.numel() * tensor.element_size()
+        kept[name] = (tensor.clone() if part else tensor).to("cpu").contiguous()
     text = {**metadata, "aliases": json.dumps(aliases)}
     write_bytes(path, safetensors.torch.save(kept, {**text, "sha256": _digest(kept, text)}))
 

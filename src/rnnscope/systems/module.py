@@ -50,6 +50,7 @@ class ModuleSystem(System):
             f"x{k}[{i}]" if len(leaves) > 1 else f"x[{i}]" for k, size in enumerate(self._sizes) for i in range(size)
         )
         self.params = detached(self._module.state_dict())
+        self.frozen = frozenset(name for name, _ in self._module.named_buffers())
         self.output_size = self._examine(leaves[0].device)
 
     def __reduce__(self) -> tuple:
@@ -87,7 +88,8 @@ class ModuleSystem(System):
         ]
         leaves = [leaf if shape else leaf[..., 0] for leaf, shape in zip(leaves, self._shapes, strict=False)]
         arguments = (drive.reshape(-1, self.input_size), pytree.tree_unflatten(leaves, self._form))
-        output, new = functional_call(self._module, weights, arguments)
+        own = {name: tensor.clone() if name in self.frozen else tensor for name, tensor in weights.items()}
+        output, new = functional_call(self._module, own, arguments)
         flat = torch.cat([leaf.reshape(len(rows), -1) for leaf in pytree.tree_leaves(new)], dim=-1)
         return flat.reshape(*batch, -1), output.reshape(*batch, -1)
 
@@ -132,8 +134,11 @@ class ModuleSystem(System):
 
     def _examine(self, device: torch.device) -> int:
         """Width of the output, after checking that the module is a deterministic step of the right form."""
-        state = torch.zeros(2, self.state_size, dtype=self.dtype, device=device)
-        input = torch.zeros(2, self.input_size, dtype=self.dtype, device=device)
+        generator = torch.Generator().manual_seed(0)
+        state, input = (
+            torch.randn(2, size, generator=generator).to(dtype=self.dtype, device=device)
+            for size in (self.state_size, self.input_size)
+        )
         with torch.no_grad(), undisturbed(device):
             try:
                 new, output = self._call(self.params, state, input)

@@ -121,8 +121,14 @@ class System(ABC):
         return self.tangent(weights, state, drive, identity.expand(*state.shape[:-1], -1, -1))
 
     def interpolate(self, a: Params, b: Params, s: float) -> dict[str, Tensor]:
-        """The point of the path from θ = a (s = 0) to θ = b (s = 1); here the straight line (1-s) a + s b."""
-        return {name: torch.lerp(a[name], b[name], s) for name in self.params}
+        """The point of the path from θ = a (s = 0) to θ = b (s = 1); here the straight line (1-s) a + s b.
+
+        Whole numbers, such as counters among the buffers, are those of ``a`` until s = 1.
+        """
+        return {
+            name: torch.lerp(a[name], b[name], s) if a[name].is_floating_point() else (a if s < 1 else b)[name]
+            for name in self.params
+        }
 
     def simulate(
         self,

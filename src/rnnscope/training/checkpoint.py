@@ -28,8 +28,9 @@ def save_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimize
     for position, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{position}.{name}": tensor for name, tensor in state.items()}
     tensors["random.cpu"] = torch.random.get_rng_state()
-    if torch.cuda.is_available():
-        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    device = next(model.parameters()).device
+    if device.type == "cuda":
+        tensors["random.cuda"] = torch.cuda.get_rng_state(device)
     metadata = {name: str(value) for name, value in vars(progress).items()}
     save_tensors(run / NAME, tensors, {**metadata, **circumstances()})
 
@@ -54,8 +55,9 @@ def load_checkpoint(run: Path, model: nn.Module, optimizer: torch.optim.Optimize
         states.setdefault(int(position), {})[key] = tensor
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
     torch.random.set_rng_state(tensors["random.cpu"])
-    if "random.cuda" in tensors and torch.cuda.is_available():
-        torch.cuda.set_rng_state(tensors["random.cuda"])
+    device = next(model.parameters()).device
+    if "random.cuda" in tensors and device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["random.cuda"], device)
     here = circumstances()
     differences = [
         f"{name}: {metadata.get(name)} then, {here[name]} now" for name in here if metadata.get(name) != here[name]

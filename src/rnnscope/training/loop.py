@@ -86,7 +86,8 @@ def fit(
             config=config.tables(),
             provenance={**(provenance or {}), "seed": config.seed, "threads": torch.get_num_threads()},
         )
-        recorder.rewind(done.step, done.calls)
+        if resume:
+            recorder.go_back(done.step, done.calls)
         try:
             _train(model, optimizer, config, recorder, done.epoch, on_epoch)
         except TrainingDivergedError as error:

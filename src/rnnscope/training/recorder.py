@@ -14,6 +14,7 @@ from rnnscope.runs.run import Run
 from rnnscope.systems import describe_model
 
 EVERY_EPOCH_BELOW = 1_000_000  # parameters
+_RESERVED = ("step", "epoch", "crc")
 
 
 class Recorder:
@@ -37,8 +38,8 @@ class Recorder:
         optimizer: if given, ``step`` counts its steps; otherwise the calls of ``epoch``.
         every: weights are kept at every so many calls; None: at every call below a million parameters, else at calls 1
             … 8, 10, 12, 14, 16, 20, … (four to a factor of two) and the last one, when the recorder is closed.
-        resume: go on recording in the run at ``path``: calls and steps are counted on from its last recorded epoch, and
-            epochs recorded again replace those that were.
+        resume: go on recording in the run at ``path``: calls and steps are counted on from its last recorded epoch. If
+            the first epoch recorded is not beyond that, what was recorded from it on is removed, results too.
         config: settings to keep in config.toml.
         provenance: entries to add to provenance.json.
 
@@ -80,6 +81,7 @@ class Recorder:
             self._folder = RunFolder.reopen(Run(self.path).path)
             recorded = Run(self.path).scalars
             self.rewind(max(recorded["step"].tolist(), default=0), len(recorded))
+            self._resumed = True
         else:
             self._folder = RunFolder.create(self.path, config or {}, describe_model(model), provenance or {})
             self._folder.write_snapshot(0, self._tensors(), None)
@@ -101,8 +103,17 @@ class Recorder:
         if self._folder is None:
             raise RuntimeError(f"the recorder of {self.path} is closed")
         numbers = {name: _number(name, value) for name, value in scalars.items()}
+        if self._resumed:
+            self._go_back_to(int(epoch))
+        step = self._optimizer_steps if self._hook is not None else self._calls + 1
+        require(
+            step > self._last_step,
+            "optimizer",
+            f"one that has taken a step since step {self._last_step}",
+            f"{step} steps: was another optimizer made after the Recorder?",
+        )
         self._calls += 1
-        step = self._optimizer_steps if self._hook is not None else self._calls
+        self._last_step = step
         self._last = (step, int(epoch))
         if self._due():
             self._snapshot()
@@ -112,6 +123,13 @@ class Recorder:
     def rewind(self, step: int, calls: int) -> None:
         """Count on from here: optimiser steps taken, and calls of ``epoch`` made."""
         self._optimizer_steps, self._calls, self._last = step, calls, None
+        self._last_step, self._resumed = step, False
+
+    def go_back(self, step: int, calls: int) -> None:
+        """After resuming: remove what was recorded after this optimiser step, and count on from it."""
+        assert self._folder is not None
+        self._folder.forget_after(step)
+        self.rewind(step, calls)
 
     @property
     def counted(self) -> tuple[int, int]:
@@ -131,9 +149,13 @@ class Recorder:
 
     def close(self, status: str = "recorded", **details: Any) -> None:
         """Write the last weights if they are not there yet, and say how recording ended. Closing twice does nothing."""
+        self._close(status, weights_are_those_of_last_epoch=True, **details)
+
+    def _close(self, status: str, *, weights_are_those_of_last_epoch: bool, **details: Any) -> None:
         if self._folder is None:
             return
-        if self._last is not None and self._last != self._last_written:
+        unmoved = self._optimizer_steps == self._last_step if self._hook else weights_are_those_of_last_epoch
+        if unmoved and self._last is not None and self._last != self._last_written:
             self._snapshot()
         self._folder.end(status, **details)
         if self._hook is not None:
@@ -144,10 +166,27 @@ class Recorder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        status = "recorded" if kind is None else "interrupted"
-        self.close(status, **({"reason": f"{kind.__name__}: {error}"} if kind else {}))
+        if kind is None:
+            self.close()
+        else:
+            reason = f"{kind.__name__}: {error}".removesuffix(": ")
+            self._close("interrupted", weights_are_those_of_last_epoch=False, reason=reason)
+
+    def _go_back_to(self, epoch: int) -> None:
+        """After resuming: remove what was recorded from this epoch on, and count on from the epoch before it."""
+        assert self._folder is not None
+        recorded = Run(self.path).scalars
+        before = recorded[recorded.index < epoch]
+        if len(before) < len(recorded):
+            step = max(before["step"].tolist(), default=0)
+            moved_since = self._optimizer_steps - self._last_step
+            self.go_back(step, len(before))
+            self._optimizer_steps += moved_since
+        self._resumed = False
 
     _folder: RunFolder | None
+    _last_step = 0
+    _resumed = False
     _last_written: tuple[int, int] | None = None
 
     def _count(self, *_: Any) -> None:
@@ -172,6 +211,7 @@ def log_spaced(call: int) -> bool:
 
 
 def _number(name: str, value: float | Tensor) -> float:
+    require(name not in _RESERVED, "scalars", f"other names than {', '.join(_RESERVED)}", name)
     if isinstance(value, Tensor):
         require(value.numel() == 1, name, "one number", f"a tensor of shape {tuple(value.shape)}")
         return float(value.detach())
