@@ -111,6 +111,30 @@ def recorder() -> list[Timing]:
     return [Timing(name, inside, whole, ratio, "at most 0.02", ratio <= 0.02, "time inside the recorder")]
 
 
+def orthogonal() -> list[Timing]:
+    """Orthogonal layers, hidden 200, batch 10, 400 steps, forward and backward, against a plain loop over the cell."""
+    from rnnscope import models
+    from rnnscope.models._recurrent import Recurrent
+
+    network = models.build("orthogonal", input_size=1, hidden_size=200, output_size=1)
+    core = network.core
+    plain = Recurrent("orthogonal", 1, 200, options={"nonlinearity": "modrelu", "map": "exp"})
+    plain.load_state_dict({name: t for name, t in core.state_dict().items() if name != "steps"})
+    inputs = torch.randn(10, 400, 1)
+
+    def gradients(layers: nn.Module) -> list[torch.Tensor]:
+        layers.zero_grad()
+        (layers(inputs)[0] ** 2).mean().backward()
+        return [p.grad.clone() for p in layers.parameters() if p.grad is not None]
+
+    def equal() -> None:
+        for ours, theirs in zip(gradients(core), gradients(plain), strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-2, atol=1e-3 * float(theirs.abs().max()))
+
+    name = "orthogonal 200, batch 10 × 400, forward + backward, against a plain loop"
+    return [compare(name, lambda: gradients(core), lambda: gradients(plain), at_most=0.45, equal=equal)]
+
+
 def opening() -> list[Timing]:
     """Opening a run of 1000 recorded epochs with its packed orbits; the reference is one second."""
     from rnnscope.attractors import Orbits
@@ -147,6 +171,7 @@ CASES: dict[str, Callable[[], list[Timing]]] = {
     "simulation": simulation,
     "orbits": orbits,
     "recorder": recorder,
+    "orthogonal": orthogonal,
     "opening": opening,
     "help": help_time,
 }

@@ -231,3 +231,72 @@ def test_single_kept_step_and_single_start():
     orbits = Orbits(n_starts=1, n_transient=5, n_keep=1).measure(elman([[0.5]]))
     assert orbits.orbit.shape == (1, 1, 1, 1)
     assert summarise_orbits(orbits).kind.shape == (1, 1)
+
+
+def test_a_plateau_far_from_the_attractor_is_not_a_rest():
+    """A leak of 5e-7 per step: each step is below the tolerance, and 135 is still to go."""
+    core = nn.LSTM(1, 1).double()
+    with torch.no_grad():
+        for p in core.parameters():
+            p.zero_()
+        core.bias_ih_l0.copy_(torch.tensor([-50.0, math.log((1 - 5e-7) / 5e-7), 0.0, 50.0]))
+    orbits = Orbits(starts=[[0.0, 135.0]], n_transient=200, n_keep=50).measure(as_system(core))
+    assert orbits.status.values.tolist() == [[MOVING]]
+
+
+def test_a_decaying_direction_does_not_hide_a_growing_one():
+    system = elman([[1.02, 0.0], [0.0, 0.95]])
+    orbits = Orbits(starts=[[1e-9, 1e-5]], n_transient=3000, n_keep=50).measure(system)
+    assert orbits.settled_at.item() > 900
+    assert abs(orbits.orbit.values[0, 0, -1, 0]) == pytest.approx(0.24, abs=0.01)
+    single = Orbits(starts=[[1e-6, 0.0]], dtype="float32", n_transient=3000, n_keep=50).measure(system)
+    assert abs(single.orbit.values[0, 0, -1, 0]) == pytest.approx(0.24, abs=0.01)
+
+
+def test_an_untrained_gru_that_creeps_is_not_said_to_rest():
+    """From wide starts its gates saturate, and it creeps for tens of thousands of steps."""
+    from rnnscope import models
+
+    system = as_system(models.build("gru", input_size=1, hidden_size=16, output_size=1)).to(torch.float64)
+    probe = Orbits(inputs=[[0.2], [0.4]], starts="normal(100)", n_transient=800, n_keep=200, keep_states=True)
+    orbits = probe.measure(system)
+    kind = summarise_orbits(orbits).kind.values.ravel()
+    last = torch.from_numpy(orbits.state_orbit.isel(time=-1).values.reshape(8, -1))
+    inputs = torch.tensor([[0.2], [0.4]], dtype=torch.float64).repeat_interleave(4, 0)
+    later = system.simulate(last, inputs, n_steps=1000).final
+    moved = ((later - last).abs() / (1 + last.abs())).amax(-1).numpy()
+    assert (moved[kind == RESTS] < 1.5e-3).all()
+    assert (kind == UNDETERMINED).sum() >= 4
+
+
+def test_a_rest_is_seen_in_the_last_steps_whatever_the_grid():
+    for n_keep in (250, 273, 300):
+        orbits = Orbits(n_transient=0, n_keep=n_keep).measure(rotation(0.9, 0.3))
+        assert (orbits.status == SETTLED).all()
+
+
+@pytest.mark.parametrize("decay", [600, 1500, -1500])
+def test_slow_decay_and_growth_are_undetermined(decay):
+    t = np.arange(400)
+    assert kind_of(np.exp(-t / decay) * np.sin(0.3 * t)) == UNDETERMINED
+
+
+def test_a_ramp_with_a_swing_on_it_is_undetermined():
+    t = np.arange(200)
+    assert kind_of(2 * t / 200 + 0.6 * np.sin(0.3 * t)) == UNDETERMINED
+
+
+@pytest.mark.parametrize("frequency", [0.2, 0.39, 1.0, 2.5])
+@pytest.mark.parametrize("n", [100, 200, 400])
+def test_steady_oscillations_are_not_missed(frequency, n):
+    t = np.arange(n)
+    assert kind_of(0.3 + np.sin(frequency * t + 1)) == OSCILLATES
+    assert kind_of(np.sin(frequency * t) + 0.3 * np.sin(2 * frequency * t)) == OSCILLATES
+
+
+def kind_of(signal):
+    orbits = Orbits(n_starts=1, n_transient=0, n_keep=len(signal)).measure(elman([[0.5]]))
+    orbits["orbit"].values[0, 0, :, 0] = signal
+    orbits["status"].values[:] = MOVING
+    orbits["drift"].values[:] = 0.1
+    return summarise_orbits(orbits).kind.item()

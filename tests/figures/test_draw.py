@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,12 +45,18 @@ def test_a_run_without_orbits_says_so(scalars):
 
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(st.sets(st.integers(0, 20_000), min_size=1, max_size=50))
-def test_every_column_shows_the_nearest_recorded_epoch(epochs):
+def test_every_column_shows_the_nearest_recorded_epoch_or_none_and_every_epoch_has_one(epochs):
     recorded = sorted(epochs)
     columns = make_columns(recorded)
     assert 1 <= len(columns.source) <= MAX_COLUMNS
     for at in {0, len(columns.source) // 2, len(columns.source) - 1}:
         centre = columns.first + at * columns.width
         nearest = min(abs(centre - epoch) for epoch in recorded)
-        assert abs(centre - recorded[columns.source[at]]) <= nearest + 1e-6
+        if columns.source[at] >= 0:
+            assert abs(centre - recorded[columns.source[at]]) <= nearest + 1e-6
+        else:
+            assert nearest > columns.width / 2 - 1e-6
+    assert (columns.source[columns.home] >= 0).all()
+    assert (np.abs(columns.first + columns.home * columns.width - recorded) <= columns.width / 2 + 1e-6).all()
+    assert (columns.right - columns.left >= columns.width - 1e-6).all()
     assert columns.extent[0] < recorded[0] <= recorded[-1] < columns.extent[1]

@@ -4,10 +4,13 @@ import sys
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as MatplotlibFigure
 from plotly.graph_objects import Figure as PlotlyFigure
 
 import rnnscope as rs
+from rnnscope.figures._ending import ending
+from rnnscope.figures._kinds import Strip
 from rnnscope.figures._style import KINDS, loss_ticks
 
 BACKENDS = {"matplotlib": MatplotlibFigure, "plotly": PlotlyFigure}
@@ -101,12 +104,111 @@ def test_an_epoch_that_was_not_recorded_names_the_nearest(orbits):
 def test_the_frequency_is_the_median_over_the_last_epochs_with_its_range(orbits, summary):
     told = summary(orbits(n_epochs=60))
     told["frequency"][-1, 3, 0] = 9.0
-    told["frequency"][:, 0] = np.nan
+    told["input_kind"][:, 0] = 0
     trace = rs.figures.frequency(told, backend="plotly").data[1]
     last = told["frequency"].isel(step=slice(-20, None)).values[:, 1:]
     np.testing.assert_allclose(trace.y, np.nanmedian(last, axis=(0, 2)))
     assert (trace.y + trace.error_y.array)[2] == 9.0
-    assert trace.name == "learned, last 20 epochs"
+    assert trace.name == "learned, last 20 recorded epochs"
+
+
+def flickering(told):
+    """A summary of which input 0 rests but for one start at one epoch, 1 oscillates at half of the last epochs."""
+    told = told.isel(input=slice(0, 4)).copy(deep=True)
+    for name, value in (("kind", 0), ("input_kind", 0), ("frequency", np.nan)):
+        told[name][:] = value
+    told["kind"][-3, 0, 1], told["frequency"][-3, 0, 1] = 1, 0.7
+    told["kind"][-10:, 1], told["input_kind"][-10:, 1], told["frequency"][-10:, 1] = 1, 1, 0.2
+    told["kind"][-15, 1, 0], told["frequency"][-15, 1, 0] = 1, 0.9
+    told["kind"][-9:, 2], told["input_kind"][-9:, 2], told["frequency"][-9:, 2] = 1, 1, 0.25
+    told["kind"][:, 3], told["input_kind"][:, 3] = 3, 3
+    return told
+
+
+def test_one_oscillating_start_at_one_epoch_is_no_learned_frequency(orbits, summary):
+    told = flickering(summary(orbits(n_epochs=30)))
+    end = ending(told)
+    assert [KINDS[kind] for kind in end.kinds] == ["rests", "oscillates", "rests", "undetermined"]
+    assert end.throughout.tolist() == [True, False, False, True]
+    np.testing.assert_array_equal(end.frequency, [np.nan, 0.2, np.nan, np.nan])
+    np.testing.assert_array_equal(end.highest, [np.nan, 0.2, np.nan, np.nan])
+    wanted = told["wanted_frequency"].values
+    figure = rs.figures.frequency(told, backend="plotly")
+    places = {trace.name: list(trace.x) for trace in figure.data if trace.mode == "markers"}
+    assert places == {
+        "learned, last 20 recorded epochs": [wanted[1]],
+        "mostly rests": [wanted[0], wanted[2]],
+        "undetermined": [wanted[3]],
+    }
+    texts = [text.get_text() for text in rs.figures.frequency(told).legends[0].get_texts()]
+    assert texts == ["equal", *places]
+
+
+def test_oscillating_most_often_but_at_under_half_of_the_epochs_is_said(orbits, summary):
+    told = flickering(summary(orbits(n_epochs=30)))
+    told["input_kind"][-6:, 2] = 3
+    told["input_kind"][-20:-15, 2] = 2
+    told["input_kind"][-15:-6, 2] = 1
+    trace = next(t for t in rs.figures.frequency(told, backend="plotly").data if t.name.startswith("oscillates"))
+    assert trace.name == "oscillates at under half"
+    assert list(trace.x) == [told["wanted_frequency"].values[2]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_death_of_one_epoch_of_thousands_stays_visible(orbits, summary, backend):
+    told = summary(orbits(n_epochs=3, n_starts=1)).isel(step=[2] * 5000)
+    told = told.assign_coords(epoch=("step", np.arange(5000)))
+    told["input_kind"][:] = 1
+    told["input_kind"][2345, 3] = 0
+    figure = rs.figures.kind_map(told, backend=backend)
+    if backend == "matplotlib":
+        main, stripes = (image.get_array() for image in figure.axes[0].get_images())
+        words = [text.get_text() for text in figure.legends[0].get_texts()]
+        stripes = stripes.filled(4)
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        picture = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+        x0, y0, x1, y1 = figure.axes[0].get_window_extent().extents.astype(int)
+        inside = picture[len(picture) - y1 : len(picture) - y0, x0:x1]
+        assert (np.abs(inside - [0xD9, 0x8C, 0x10]).sum(-1) == 0).any()
+    else:
+        main, stripes = (trace.z for trace in figure.data if trace.type == "heatmap")
+        words = [trace.name for trace in figure.data]
+        assert "mostly oscillates, also rests" in figure.data[0].customdata[3]
+    assert (main == 1).all()
+    assert "stripe: at some epochs" in words
+    rows, columns = np.nonzero(stripes != 4)
+    assert rows.tolist() == [12]
+    assert abs(columns[0] / stripes.shape[1] - 2345 / 5000) < 0.002
+
+
+def test_a_column_shows_what_is_commonest_in_it(orbits, summary):
+    told = summary(orbits(n_epochs=3, n_inputs=1, n_starts=1)).isel(step=[2] * 8000)
+    told = told.assign_coords(epoch=("step", np.arange(8000)))
+    told["input_kind"][:, 0] = np.where(np.arange(8000) % 10 < 3, [1], [0])
+    strip = Strip.of(told)
+    assert strip.main.shape == (1, 800)
+    assert (strip.main[0, 1:-1] == 0).all()
+    assert strip.stripes is not None
+    assert (strip.stripes[0, 1:-1] == 1).all()
+    assert (strip.stripes[1:] == 4).all()
+
+
+@pytest.mark.parametrize("variant", ["strip", "frequency"])
+def test_the_legend_stays_inside_the_figure(orbits, summary, variant):
+    if variant == "frequency":
+        told = flickering(summary(orbits(n_epochs=30)))
+        told["input_kind"][-20:, 2] = [3] * 6 + [1] * 8 + [2] * 6
+        figure = rs.figures.frequency(told)
+    else:
+        data = orbits(n_epochs=3, n_keep=10, diverging=4).isel(step=[2] * 2000)
+        data = data.assign_coords(epoch=("step", [*range(1900), *range(9000, 9100)]))
+        told = summary(data)
+        told["input_kind"][::2] = 3
+        figure = rs.figures.orbit_diagram(data, summary=told)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    assert figure.legends[0].get_window_extent().x1 <= figure.bbox.x1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

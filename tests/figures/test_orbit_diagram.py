@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from plotly.graph_objects import Figure as PlotlyFigure
 
 import rnnscope as rs
-from rnnscope.figures._orbit_layers import N_BINS, Orbits, make_columns
+from rnnscope.figures._orbit_layers import MAX_COLUMNS, N_BINS, Orbits, make_columns
 
 KINDS = {"matplotlib": MatplotlibFigure, "plotly": PlotlyFigure}
 VARIANTS = {
@@ -174,11 +174,65 @@ def test_diverged_epochs_are_marked(orbits):
 
 
 def test_uneven_epochs_are_drawn_at_their_own_places():
-    columns = make_columns(np.array([0, 1, 2, 4, 8, 16, 1000]))
-    assert len(columns.source) == 1001
-    assert columns.source[[0, 1, 2, 4, 8, 16, 1000]].tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert columns.source[507] == 5
-    assert columns.source[509] == 6
+    columns = make_columns(np.array([0, 1, 2, 4, 8, 16, 700]))
+    assert len(columns.source) == 701
+    assert columns.source[[0, 1, 2, 4, 8, 16, 700]].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert columns.source[[5, 7, 11, 13]].tolist() == [3, 4, 4, 5]
+    assert (columns.source[21:696] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("epochs", "n_gaps"),
+    [
+        ([0, 1, 100], 98),
+        ([0, 100], 0),
+        ([*range(0, 300, 4), *range(281, 301)], 0),
+        ([*range(0, 300, 4), *range(500, 520)], 500 - 299),
+        ([*range(1, 9), 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128], 0),
+        ([*range(20), 400, *range(700, 720)], 720 - 41),
+        ([0, 64, 128, 160, 176, 184, 188, 190, 191, 192, 256, 320, 384], 0),
+        ([5], 0),
+    ],
+)
+def test_epochs_that_were_not_looked_at_are_gaps(epochs, n_gaps):
+    assert (make_columns(sorted(set(epochs))).source == -1).sum() == n_gaps
+
+
+@pytest.mark.parametrize("backend", KINDS)
+def test_gaps_are_empty_in_the_density_and_in_the_strip_and_said(orbits, summary, backend):
+    data = orbits(n_epochs=3, n_keep=10_000).assign_coords(epoch=("step", [0, 1, 100]))
+    data["status"][:] = 0
+    figure = rs.figures.orbit_diagram(data, summary=summary(data), inputs=0, backend=backend)
+    if backend == "matplotlib":
+        density, strip = (axes.get_images()[0].get_array() for axes in figure.axes[:2])
+        filled = ~np.ma.getmaskarray(density).all(0), ~np.ma.getmaskarray(strip).all(0)
+        words = [text.get_text() for text in figure.legends[0].get_texts()]
+    else:
+        density = decode(next(trace for trace in figure.data if trace.type == "image").source)
+        strip = next(trace for trace in figure.data if trace.type == "heatmap").z
+        filled = (density > 0).any(0), (strip < 4).any(0)
+        words = [trace.name for trace in figure.data]
+    for columns in filled:
+        assert np.flatnonzero(columns).tolist() == [0, 1, 100]
+    assert "not looked at" in words
+
+
+def test_a_settled_epoch_is_drawn_as_wide_as_a_column_and_no_further_than_its_own_stretch():
+    many = make_columns(np.arange(10_000))
+    assert (many.right - many.left).min() == pytest.approx(many.width)
+    few = make_columns(np.array([0, 1, 100]))
+    assert (few.left[2], few.right[2]) == (99.5, 100.5)
+
+
+def test_plotly_has_the_loss_of_every_epoch_that_has_one(orbits, scalars):
+    data, table = orbits(n_epochs=3000).isel(step=slice(0, None, 500)), scalars(3000)
+    table["loss"] *= np.where(np.arange(3000) % 2, 1.0, 10.0)
+    for figure in (
+        rs.figures.orbit_diagram(data, scalars=table, backend="plotly"),
+        rs.figures.loss(table, backend="plotly"),
+    ):
+        np.testing.assert_array_equal(figure.data[-1].x, table.index)
+        np.testing.assert_array_equal(figure.data[-1].y, table["loss"])
 
 
 def test_ten_thousand_epochs_share_columns(orbits):
@@ -187,7 +241,7 @@ def test_ten_thousand_epochs_share_columns(orbits):
     columns = make_columns(data["epoch"].values)
     density = samples.layers(0, samples.value_range([0]), columns).density
     assert density is not None
-    assert density.shape == (N_BINS, 1200)
+    assert density.shape == (N_BINS, MAX_COLUMNS)
     assert density.sum(0).max() == pytest.approx(30)
 
 

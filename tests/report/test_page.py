@@ -5,8 +5,12 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
+import torch
 
 import rnnscope as rs
+from rnnscope.cli.demo import frequency_table
+from rnnscope.report._view import _input_rows
+from rnnscope.report.story import headline
 
 
 class Page(HTMLParser):
@@ -60,7 +64,10 @@ def test_the_page_tells_what_happened(still_run, tmp_path):
     text = Page(rs.write_report(run, tmp_path / "report.html").read_text()).text
     for words in (
         "An LSTM network of 32 units trained on the task “sine” for 60 epochs at learning rate 0.01, seed 0.",
-        "Over the last 20 recorded epochs the state oscillates at all 10 inputs",
+        "Over the last 20 recorded epochs the state mostly oscillates at all 10 inputs (throughout at 3)",
+        "what at least half of the starts do at every input, ties going to oscillates",
+        "if that is true of two kinds, oscillates goes before rests and rests before diverges",
+        "gaps are epochs that were not looked at",
         "The largest loss jump is at epoch 48",
         "for 1600 steps, of which the first 1200 are the transient",
         "rnnscope train sine --seed 0",
@@ -80,6 +87,65 @@ def test_a_run_of_someone_elses_loop_has_no_settings_and_no_command(still_run, t
     text = Page(rs.write_report(run, tmp_path / "report.html").read_text()).text
     assert "A network recorded while it trained for 60 epochs" in text
     assert "No command is known" in text
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"model": "MyNet"}, "A MyNet network recorded while it trained for 60 epochs."),
+        ({"model": {"name": "lstm", "num_layers": 2, "hidden_size": 8}}, "An LSTM network of 2 layers of 8 units"),
+        ({"model": {"name": "stable-lstm", "input_bound": 1.0}}, "A stable LSTM network recorded"),
+        ({"model": {"name": "orthogonal", "hidden_size": 9}}, "An orthogonal network of 9 units recorded"),
+        ({"model": {"name": "mingru"}, "task": "mine"}, "A minGRU network trained on the task “mine” for 60 epochs"),
+        ({"model": None, "training": 3}, "A network recorded while it trained for 60 epochs"),
+    ],
+)
+def test_headings_of_all_sorts_of_settings(still_run, tmp_path, config, words):
+    run = still_run()
+    run.config = config
+    assert words in Page(rs.write_report(run, tmp_path / "report.html").read_text()).text
+
+
+def test_the_heading_of_a_run_recorded_in_a_loop_of_ones_own(tmp_path):
+    core, head = torch.nn.LSTM(1, 4, batch_first=True), torch.nn.Linear(4, 1)
+    recorder = rs.Recorder(tmp_path / "mine", (core, head))
+    for epoch in range(3):
+        recorder.epoch(epoch, loss=0.5)
+    run = rs.Run(tmp_path / "mine")
+    run.probe(rs.Orbits(inputs=[[0.0], [1.0]], n_transient=30, n_keep=20))
+    text = Page(rs.write_report(run, tmp_path / "report.html").read_text()).text
+    assert "recorded while it trained for 3 epochs. Looked at 4 epochs, 2 constant inputs" in text
+    assert "Its recording is still open." in text
+    assert not re.search(r"None|nan|\{|\}", text.split("How it was done")[0])
+
+
+def test_an_input_is_told_by_the_rule_of_the_headline(synthetic):
+    told = synthetic.make_summary(synthetic.make_orbits(n_epochs=60)).isel(input=slice(0, 3)).copy(deep=True)
+    for name, value in (("kind", 0), ("input_kind", 0), ("frequency", float("nan"))):
+        told[name][:] = value
+    told["kind"][-3, 0, 1], told["frequency"][-3, 0, 1] = 1, 0.7
+    for name, value in (("kind", 1), ("input_kind", 1), ("frequency", 0.22)):
+        told[name][5:8, 1], told[name][45:, 1] = value, value
+    told["input_kind"][-1, 2] = 3
+    rests, oscillates, ended = _input_rows(told)
+    assert (rests["kind"], rests["mostly"], rests["learned"], rests["error"]) == ("rests", "", "", "")
+    assert (rests["since"], rests["share"]) == ("1", "0 %")
+    assert (oscillates["kind"], oscillates["mostly"], oscillates["learned"]) == ("oscillates", "mostly ", "0.2200")
+    assert (oscillates["since"], oscillates["share"]) == ("46", "30 %")
+    assert (ended["kind"], ended["mostly"], ended["since"]) == ("rests", "mostly ", "")
+    assert headline(told).n_compared == sum(bool(row["learned"]) for row in (rests, oscillates, ended)) == 1
+
+
+def test_the_demo_says_what_an_input_does_that_has_no_frequency(synthetic, monkeypatch):
+    from rnnscope import attractors
+
+    told = synthetic.make_summary(synthetic.make_orbits(n_epochs=20)).isel(input=slice(0, 4)).copy(deep=True)
+    told["input_kind"][:] = [1, 0, 2, 3]
+    told["frequency"][:] = 0.25
+    monkeypatch.setattr(attractors, "summarise_orbits", lambda orbits: told)
+    table = frequency_table(synthetic.make_orbits(n_epochs=20))
+    learned = [next(iter(column.cells)) for column in table.columns]
+    assert learned == ["learned", "0.250", "rests", "diverges", "undetermined"]
 
 
 def test_names_from_outside_are_escaped(still_run, tmp_path):

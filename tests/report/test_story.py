@@ -118,7 +118,8 @@ def test_no_oscillation_no_loss():
     assert facts.counts == Counts(rests=1, diverges=1)
     assert (facts.first_oscillation, facts.loss_last, facts.frequency_error, facts.n_window) == (None, None, None, 5)
     assert sentences(told(["rd"] * 5)) == [
-        "Over the last 5 recorded epochs the state comes to rest at 1 of 2 inputs and it diverges at 1 of 2 inputs.",
+        "Over the last 5 recorded epochs the state rests throughout at 1 of 2 inputs and diverges throughout at 1 of 2 "
+        "inputs.",
         "At none of the 5 recorded epochs does it oscillate at any input.",
         "The loss is not known.",
         "5 of 10 orbits (50 %, over all epochs, inputs and starts) diverge.",
@@ -131,7 +132,8 @@ def test_the_sentences_of_a_birth_and_a_death():
     losses[25:] += 0.6
     lines = sentences(told(rows, learned=0.3, wanted=[0.3, 0.3, 0.3]), table(losses))
     assert lines[0] == (
-        "Over the last 20 recorded epochs the state oscillates at all 3 inputs, as at every recorded epoch since 28."
+        "Over the last 20 recorded epochs the state oscillates throughout at all 3 inputs, "
+        "as at every recorded epoch since 28."
     )
     assert lines[1] == (
         "Until epoch 10 it rests at all 3 inputs; at epoch 11 it oscillates at 1 of 3 inputs, "
@@ -189,6 +191,32 @@ def test_one_epoch_one_input_and_a_network_alone():
     alone = summary.isel(step=0)
     assert sentences(alone, table([0.5]))[0] == expected
     assert headline(alone.drop_vars("epoch")).n_recorded == 1
+
+
+def test_the_last_epochs_are_told_as_throughout_only_if_they_are():
+    begins = "Over the last 20 recorded epochs the state "
+    assert sentences(told(["ooo"] * 19 + ["oro"]))[0] == (
+        begins + "mostly oscillates at all 3 inputs (throughout at 2)."
+    )
+    assert sentences(told(["or"] * 10 + ["ro"] * 10))[0] == begins + "mostly oscillates at both inputs."
+    assert sentences(told(["oru"] * 15 + ["oou"] * 5))[0] == (
+        begins + "oscillates throughout at 1 of 3 inputs, mostly rests at 1 of 3 inputs and moves in a way that could "
+        "not be told throughout at 1 of 3 inputs."
+    )
+
+
+def test_inputs_that_change_places_are_not_steady():
+    assert sentences(told(["or", "ro"] * 30))[0].endswith("mostly oscillates at both inputs.")
+
+
+def test_the_frequency_counts_only_epochs_at_which_the_input_oscillates():
+    rows = ["o"] * 12 + ["r"] * 8
+    summary = told(rows, learned=0.303, wanted=[0.3])
+    summary["frequency"][12:] = 0.9
+    facts = headline(summary)
+    assert (facts.counts, facts.throughout) == (Counts(oscillates=1), Counts())
+    assert facts.frequency_error == pytest.approx(1.0)
+    assert headline(told(["r"] * 11 + ["o"] * 9, wanted=[0.3])).n_compared == 0
 
 
 def test_oscillating_from_the_start():

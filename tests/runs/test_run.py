@@ -12,7 +12,7 @@ import xarray as xr
 from torch import nn
 
 from rnnscope.attractors import Orbits
-from rnnscope.base.errors import DamagedFileError, RunError
+from rnnscope.base.errors import DamagedFileError, RunError, UnsupportedModelError
 from rnnscope.execution import processes
 from rnnscope.runs import Run, list_runs
 from rnnscope.runs.scalars import append_scalars, read_scalars
@@ -91,10 +91,14 @@ def test_probe_by_name_takes_the_tasks_inputs(run_copy):
         run_copy.probe(QUICK, n_keep=3)
 
 
-def test_of_several_results_the_one_at_most_snapshots_is_given(run_copy):
-    run_copy.probe(QUICK, epochs=[1])
+def test_of_several_results_the_usual_ones_are_given_else_the_last(run_copy):
     run_copy.probe("orbits", n_keep=30)
-    assert run_copy.dataset("orbits").sizes["time"] == 30
+    run_copy.probe(QUICK, epochs=[1])
+    assert run_copy.dataset("orbits").sizes["time"] == 20
+    run_copy.probe("orbits", epochs=[2])
+    run_copy.probe("orbits", n_keep=30, epochs=[3])
+    assert run_copy.dataset("orbits").sizes["time"] == 50
+    assert run_copy.dataset("orbits", inputs=np.array([[0.2], [0.3]])).sizes["time"] == 20
     assert run_copy.dataset("orbits", n_keep=20).sizes == {**QUICK.measure(run_copy.system()).sizes, "step": 1}
     with pytest.raises(RunError, match=r"no readable results of probe 'orbits' with {'n_keep': 7}; stored: orbits"):
         run_copy.dataset("orbits", n_keep=7)
@@ -206,8 +210,47 @@ def test_listing(small_run):
 
 
 def test_a_model_that_does_not_fit_is_refused(small_run):
-    with pytest.raises(ValueError, match=r"are missing: expected \['weight_ih_l0'"):
-        Run(small_run.path, model=nn.GRU(1, 4)).system()
+    assert Run(small_run.path, model=nn.GRU(1, 4)).system().output_size == 4
+    with pytest.raises(UnsupportedModelError, match=r"core: expected one place with .* found no such tensors"):
+        Run(small_run.path, model=nn.GRU(1, 5)).system()
+
+
+def test_results_of_another_model_are_not_taken_for_the_runs_own(run_copy):
+    own = run_copy.probe(QUICK, epochs=[6])
+    bare = Run(run_copy.path, model=nn.GRU(1, 4)).probe(QUICK, epochs=[6])
+    assert own.sizes["output"] == 1
+    assert bare.sizes["output"] == 4
+
+
+def test_one_snapshot_of_another_shape_is_named_and_skipped(run_copy):
+    path = run_copy.path / "snapshots" / "0000000003.safetensors"
+    tensors, metadata = load_tensors(path)
+    save_tensors(path, {**tensors, "core.weight_ih_l0": torch.zeros(2, 2)}, metadata)
+    with pytest.warns(UserWarning, match=r"0000000003.safetensors: does not fit the run's model"):
+        assert run_copy.probe(QUICK).epoch.values.tolist() == [0, 1, 2, 4, 5, 6]
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[1]"])
+def test_results_without_their_description_are_still_found(run_copy, content):
+    run_copy.probe(QUICK, epochs=[1])
+    (path,) = run_copy.path.glob("probes/*/probe.json")
+    path.unlink() if content is None else path.write_text(content)
+    assert Run(run_copy.path).dataset("orbits", n_keep=20).sizes["step"] == 1
+
+
+@pytest.mark.parametrize("name", ["provenance.json", "ended.json", "config.toml"])
+@pytest.mark.parametrize("content", [None, "[1, 2]", "x = ["])
+def test_a_lost_side_file_does_not_hide_the_run(run_copy, name, content):
+    path = run_copy.path / name
+    path.unlink() if content is None else path.write_text(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = Run(run_copy.path)
+        assert run.status in ("finished", "running", "interrupted", "recorded")
+        assert isinstance(run.provenance, dict)
+        assert run.probe(QUICK, epochs=[1, 2]).sizes["step"] == 2
+        assert [found.path for found in list_runs(run_copy.path.parent)] == [run_copy.path]
+    assert (name == "ended.json" and content is None) or any(name in line for line in run.damaged)
 
 
 @pytest.mark.slow

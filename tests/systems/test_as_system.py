@@ -247,3 +247,110 @@ def test_empty_and_single_step_sequences():
     assert empty.states is not None
     assert empty.states.shape == (0, 4, 3)
     assert system.simulate(start, torch.zeros(1, 4, 2)).outputs.shape == (1, 4, 1)
+
+
+class Odd(Wrapped):
+    """What looks like core and head at the first weights, and is not once they are trained."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.how = how
+        self.scale, self.residual = nn.Parameter(torch.ones(1)), nn.Parameter(torch.zeros(1))
+        self.norm = nn.BatchNorm1d(4)
+        self.register_buffer("mean", torch.zeros(1))
+        if how in ("zero head, tanh", "zero head on c"):
+            nn.init.zeros_(self.out.weight)
+            nn.init.zeros_(self.out.bias)
+
+    def forward(self, x):
+        if self.how == "input shifted by a buffer":
+            return self.out(self.encoder(x - self.mean)[0])
+        y, (_, c) = self.encoder(x)
+        if self.how == "batch norm":
+            y = self.norm(y.transpose(1, 2)).transpose(1, 2)
+        if self.how == "late skip":
+            return self.out(y) + nn.functional.pad(x, (0, 0, 5, 0))[:, : x.shape[1]]
+        z = self.out(c.movedim(0, 1).expand_as(y) if self.how == "zero head on c" else y)
+        return {
+            "scaled": z * self.scale,
+            "residual": z + self.residual * x,
+            "zero head, tanh": torch.tanh(z),
+            "clamped": z.clamp(-0.9, 0.9),
+        }.get(self.how, z)
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["scaled", "residual", "batch norm", "input shifted by a buffer", "zero head, tanh", "zero head on c", "clamped",
+     "late skip"],
+)  # fmt: skip
+def test_what_only_looks_like_core_and_head_at_first_is_refused(how):
+    with pytest.raises(UnsupportedModelError, match="does not equal"):
+        as_system(Odd(how))
+
+
+class SubclassedRNN(nn.RNN):
+    pass
+
+
+class SubclassedLinear(nn.Linear):
+    pass
+
+
+def test_subclasses_and_hooks_are_refused_in_pairs_too():
+    with pytest.raises(UnsupportedModelError, match="came a subclass"):
+        as_system(SubclassedRNN(1, 2))
+    with pytest.raises(UnsupportedModelError, match="head: expected torch\.nn\.Linear, came SubclassedLinear"):
+        as_system((nn.GRU(1, 2), SubclassedLinear(2, 1)))
+    hooked = nn.GRU(1, 2)
+    hooked.register_forward_hook(lambda module, inputs, output: output)
+    with pytest.raises(UnsupportedModelError, match=r"has forward hooks"):
+        as_system(hooked)
+
+
+class CellLoop(nn.Module):
+    """A loop over a cell, time first or batch first."""
+
+    def __init__(self, time_first):
+        super().__init__()
+        self.cell, self.lin, self.time_first = nn.LSTMCell(1, 4), nn.Linear(4, 1), time_first
+
+    def forward(self, x):
+        x = x if self.time_first else x.movedim(1, 0)
+        state, outputs = None, []
+        for u in x:
+            state = self.cell(u, state)
+            outputs.append(self.lin(state[0]))
+        y = torch.stack(outputs)
+        return y if self.time_first else y.movedim(0, 1)
+
+
+@pytest.mark.parametrize("time_first", [True, False])
+def test_loops_over_a_cell_either_way(time_first):
+    check_system(as_system(CellLoop(time_first)))
+
+
+class Counting(Step):
+    """A step with a counter among its buffers, which each call raises."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, input, state):
+        self.calls += 1
+        return super().forward(input, state)
+
+
+class DropsState(Step):
+    def forward(self, input, state):
+        return super().forward(input, (nn.functional.dropout(state[0], 0.5), state[1]))
+
+
+def test_buffers_stay_as_they_are_and_noise_in_the_state_is_seen():
+    state = (torch.zeros(1, 3), torch.zeros(1))
+    system = as_system(Counting(), input_size=2, state=state)
+    check_system(system)
+    assert system.params["calls"].item() == 0
+    with pytest.raises(NonDeterministicError):
+        as_system(DropsState(), input_size=2, state=state)

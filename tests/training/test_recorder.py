@@ -12,6 +12,8 @@ from rnnscope.base.errors import RunError, UnsupportedModelError
 from rnnscope.runs import Run
 from rnnscope.training import Recorder
 
+pytestmark = pytest.mark.filterwarnings("ignore:recorded, but it cannot be probed")
+
 
 class Network(nn.Module):
     """Two recurrent layers with dropout between and after, and a hidden state kept between calls."""
@@ -118,10 +120,93 @@ def test_an_unreadable_model_is_recorded_all_the_same(tmp_path):
     Recorder(tmp_path / "run", model).epoch(0, loss=1.0)
     run = Run(tmp_path / "run")
     assert len(run.steps) == 2
-    with pytest.raises(UnsupportedModelError, match=r"Run\(path, model=make\(\)\)"):
+    with pytest.raises(UnsupportedModelError, match=r"Run\(path, model=\(core, head\)\)"):
         run.system()
+    later = Run(tmp_path / "run", model=model.core).system()
+    assert next(iter(later.params)) == "core.weight_ih_l0"
+    assert torch.equal(later.params["core.weight_hh_l0"], model.core.weight_hh_l0)
     Recorder(tmp_path / "pair", (model.core, nn.Linear(3, 1))).epoch(0)
     assert Run(tmp_path / "pair").system().output_size == 1
+
+
+def test_a_pair_given_later_is_found_under_the_models_own_names(tmp_path):
+    class Scaled(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before, self.rnn, self.out = nn.Linear(1, 4), nn.GRU(4, 3, batch_first=True), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return torch.tanh(self.out(self.rnn(self.before(x))[0]))
+
+    model = Scaled()
+    with pytest.warns(UserWarning, match=r"recorded, but it cannot be probed as it is: Scaled"):
+        Recorder(tmp_path / "run", model)
+    run = Run(tmp_path / "run", model=(nn.GRU(4, 3), nn.Linear(3, 2)))
+    system = run.system()
+    assert torch.equal(system.params["rnn.weight_ih_l0"], model.rnn.weight_ih_l0)
+    assert torch.equal(system.params["out.weight"], model.out.weight)
+    with pytest.raises(UnsupportedModelError, match=r"core: expected one place with .* found no such tensors"):
+        Run(tmp_path / "run", model=nn.GRU(4, 5)).system()
+
+
+def test_weights_in_the_middle_of_an_epoch_are_not_those_of_the_last(tmp_path):
+    model = nn.GRU(1, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    def step():
+        model(torch.ones(2, 1, 1))[0].sum().backward()
+        optimizer.step()
+
+    def loop(recorder):
+        with recorder:
+            step()
+            recorder.epoch(1)
+            step()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loop(Recorder(tmp_path / "run", model, optimizer=optimizer, every=10))
+    assert Run(tmp_path / "run").steps.tolist() == [0]
+
+
+def test_resuming_in_ones_own_loop_replaces_what_is_recorded_again(tmp_path):
+    model = nn.GRU(1, 2)
+    recorder = Recorder(tmp_path / "run", model)
+    for epoch in range(6):
+        recorder.epoch(epoch, loss=epoch)
+    Run(tmp_path / "run").probe("orbits", n_transient=5, n_keep=5)
+    resumed = Recorder(tmp_path / "run", model, resume=True)
+    for epoch in (3, 4, 5, 6):
+        resumed.epoch(epoch, loss=10.0 * epoch)
+    run = Run(tmp_path / "run")
+    assert run.epochs.tolist() == [-1, 0, 1, 2, 3, 4, 5, 6]
+    assert run.scalars["loss"].tolist() == [0, 1, 2, 30, 40, 50, 60]
+    assert not run.has("orbits")
+
+
+def test_an_optimizer_that_does_not_step_is_an_error_not_an_overwritten_snapshot(tmp_path):
+    model = nn.GRU(1, 2)
+    recorder = Recorder(tmp_path / "run", model, optimizer=torch.optim.SGD(model.parameters(), lr=1.0))
+    with pytest.raises(ValueError, match=r"was another optimizer made after the Recorder"):
+        recorder.epoch(0, loss=1.0)
+    assert Run(tmp_path / "run").steps.tolist() == [0]
+
+
+@pytest.mark.parametrize("name", ["step", "crc"])
+def test_reserved_names(tmp_path, name):
+    recorder = Recorder(tmp_path / "run", nn.GRU(1, 2))
+    with pytest.raises(ValueError, match=r"expected other names than step, epoch, crc"):
+        recorder.epoch(0, **{name: 1.0})
+    with pytest.raises(ValueError, match=r"epoch: expected a whole number, came 0\.5"):
+        recorder.epoch(0.5)
+
+
+def test_odd_config_leaves_nothing_behind(tmp_path):
+    Recorder(tmp_path / "numpy", nn.GRU(1, 2), config={"lr": np.float32(0.5)})
+    assert Run(tmp_path / "numpy").config == {"lr": 0.5}
+    with pytest.raises(ValueError, match="config, provenance: expected plain numbers"):
+        Recorder(tmp_path / "odd", nn.GRU(1, 2), config={"model": object()})
+    assert not (tmp_path / "odd").exists()
 
 
 def test_a_step_module_given_to_the_run_makes_it_readable(tmp_path):

@@ -82,8 +82,12 @@ class Orbits(Probe):
         for name, least in (("n_starts", 1), ("n_transient", 0), ("n_keep", 1), ("n_quiet", 2), ("seed", 0)):
             value = getattr(self, name)
             require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
-        require(self.tolerance > 0, "tolerance", "a positive number", self.tolerance)
-        require(self.escape > 0, "escape", "a positive number", self.escape)
+        for name in ("tolerance", "escape"):
+            value = getattr(self, name)
+            positive = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+            require(positive, name, "a positive number", value)
+            object.__setattr__(self, name, float(value))
+        require(type(self.keep_states) is bool, "keep_states", "true or false", self.keep_states)
         require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
 
     def measure(self, system: System) -> xr.Dataset:
@@ -132,7 +136,7 @@ class Orbits(Probe):
                 flag_values=np.array([MOVING, SETTLED, DIVERGED], dtype=np.int8),
                 flag_meanings="moving settled diverged",
             ),
-            "settled_at": variable(bundle.settled_at, (), long_name="step from which on it was seen to rest", units="step"),
+            "settled_at": variable(bundle.settled_at, (), long_name="step since which it rests", units="step"),
             "diverged_at": variable(bundle.diverged_at, (), long_name="first step beyond the escape", units="step"),
             "drift": variable(
                 bundle.drift, (), long_name="largest relative change of a coordinate in the last step", units="1/step"

@@ -39,7 +39,7 @@ class Probe:
 
     def settings(self) -> dict[str, Any]:
         """The settings as plain values that JSON and TOML can hold."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {name: plain(value) for name, value in asdict(self).items()}
 
     @property
     def key(self) -> str:
@@ -82,9 +82,10 @@ def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("rnnscope", "torch")}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Arrays, tuples and NumPy numbers as plain lists and numbers."""
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

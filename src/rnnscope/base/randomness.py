@@ -29,7 +29,7 @@ def make_generator(generator: torch.Generator | int | None, name: str = "") -> t
 
 @contextmanager
 def undisturbed(*devices: torch.device) -> Iterator[None]:
-    """Put the global random states back as they were on leaving: torch's (CPU and CUDA ``devices``), NumPy's, Python's."""
+    """Put the global random states back on leaving: torch's (CPU and CUDA ``devices``), NumPy's and Python's."""
     cuda = [device for device in devices if device.type == "cuda"]
     python, numpy = random.getstate(), np.random.get_state()
     try:

@@ -1,5 +1,6 @@
 import importlib
 import json
+import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,19 +13,25 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rnnscope.base.errors import RunError
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+_WIDE = None if sys.stdout.isatty() else 200
+out = Console(highlight=False, soft_wrap=True, markup=False, width=_WIDE)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def print_json(content: Any) -> None:
     """Standard JSON: what is not a number is null."""
-    print(json.dumps(content, indent=1, default=_plain))
+    print(json.dumps(_standard(content), indent=1, allow_nan=False))
 
 
-def _plain(value: Any) -> Any:
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    return str(value)
+def _standard(value: Any) -> Any:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):
+        return {str(key): _standard(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_standard(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 @contextmanager
@@ -65,7 +72,7 @@ def named_warnings() -> Iterator[None]:
     """Print warnings (damaged files that were left out, say) as one line each."""
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: err.print(f"[yellow]warning:[/] {message}")
+        warnings.showwarning = lambda message, *_: err.print(f"warning: {message}", style="yellow")
         yield
 
 
@@ -102,4 +109,6 @@ def make_model(reference: str | None) -> Any:
         raise RunError(f"--model {reference}: {error}") from error
     if make is None:
         raise RunError(f"--model: expected package.module:make, came {reference!r}")
+    if not callable(make):
+        raise RunError(f"--model {reference}: expected a function that builds the network, came {type(make).__name__}")
     return make()

@@ -15,14 +15,19 @@ A first look: rnnscope demo. Then: rnnscope train sine, rnnscope probe orbits RU
 Everything is kept in a run folder (runs/TASK-MODEL-SEED), and is there for Python too: rnnscope.Run("runs/demo")."""
 
 _COMMANDS = {
-    "demo": "Train a small LSTM on sine waves, record it, and show which attractors it had when.",
-    "train": "Train a network on a task and record it.\n\nExample: rnnscope train sine --model gru --set n_epochs=300",
+    "demo": "Train a small LSTM on sine waves, record it, and show which attractors it had when.\n\n"
+    "Example: rnnscope demo --seed 3 --run runs/demo-3",
+    "train": "Train a network on a task and record it. Common settings: n_epochs, learning_rate, max_gradient_norm, "
+    "schedule, hidden_size, num_layers, task.length, batch_size; a wrong name lists all.\n\n"
+    "Example: rnnscope train sine --model gru --set n_epochs=300",
     "resume": "Go on with a training that was interrupted or killed.\n\nExample: rnnscope resume runs/sine-lstm-0",
     "probe": "Ask at every recorded epoch of a run what the map does; measures only what is missing.\n\n"
     "Example: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
     "show": "Say what is in a run and what happened in it.\n\nExample: rnnscope show runs/demo",
     "figure": "Draw one figure of a run into a file (png, svg, pdf or html).\n\n"
     "Example: rnnscope figure orbit-diagram runs/demo -o orbits.pdf",
+    "import": "Make a run of a result folder of the paper's authors' code.\n\n"
+    "Example: rnnscope import output-1 --run runs/theirs",
     "report": "Write one self-contained page about one or several runs.\n\n"
     "Example: rnnscope report runs/sine-lstm-0 runs/sine-gru-0 -o report.html",
     "runs": "List the runs in a folder.\n\nExample: rnnscope runs runs --json",
@@ -33,7 +38,8 @@ def build_app() -> App:
     """The command line as a cyclopts App; commands are loaded when they are called, so that help is quick."""
     app = App(name="rnnscope", help=_HELP, version=__version__, help_format="plaintext")
     for name, help in _COMMANDS.items():
-        app.command(f"rnnscope.cli.{name}:{name}", name=name, help=help)
+        home = {"import": "import_"}.get(name, name)
+        app.command(f"rnnscope.cli.{home}:{home}", name=name, help=help)
     return app
 
 
@@ -60,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (RnnscopeError, ValueError, OSError) as error:
         if debug:
             raise
-        _fail(_message(error), status=2)
+        _fail(_message(error, arguments), status=2)
     except Exception as error:
         if debug:
             raise
@@ -70,10 +76,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
 
 
-def _message(error: BaseException) -> str:
+def _message(error: BaseException, arguments: Sequence[str]) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror}. What was recorded before is whole"
+        kept = arguments[:1] and arguments[0] in ("train", "resume", "probe", "demo")
+        return f"{place}{error.strerror}" + (". What was recorded before is whole" if kept else "")
     return str(error)
 
 

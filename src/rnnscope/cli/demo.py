@@ -108,17 +108,20 @@ def tell(run: "Run", orbits: "xarray.Dataset", facts: dict[str, Any]) -> None:
 
 
 def frequency_table(orbits: "xarray.Dataset") -> Table:
-    """Wanted and learned frequency at each input at the last epochs."""
+    """Wanted and learned frequency at each input at the last epochs, or what it does most often where it has none."""
     import numpy as np
 
     from rnnscope.attractors import summarise_orbits
+    from rnnscope.figures._ending import ending
+    from rnnscope.figures._style import KINDS
 
     summary = summarise_orbits(orbits.isel(step=slice(-LAST, None)))
+    end = ending(summary, LAST)
     table = Table(
         box=None, pad_edge=False, header_style="bold", title="frequency in rad/step, last epochs", title_justify="left"
     )
     for column in ("wanted", *(f"{w:.3f}" for w in summary["wanted_frequency"].values)):
-        table.add_column(column, justify="left" if column == "wanted" else "right")
-    learned = summary["frequency"].median(("step", "start"), skipna=True).values
-    table.add_row("learned", *("rests" if np.isnan(value) else f"{value:.3f}" for value in learned))
+        table.add_column(column, justify="left" if column == "wanted" else "right", overflow="fold")
+    learned = zip(end.frequency, end.kinds, strict=True)
+    table.add_row("learned", *(KINDS[kind] if np.isnan(value) else f"{value:.3f}" for value, kind in learned))
     return table

@@ -20,6 +20,7 @@ def figure(
     from rnnscope.runs import Run
 
     backend = figures.backend_for(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
     with named_warnings():
         figures.save(figures.draw(name, Run(run), backend=backend), output)
     out.print(str(output))

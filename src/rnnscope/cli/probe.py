@@ -51,7 +51,8 @@ def probe(
             )
             return
         out.print(phases_table(recorded, dataset))
-        out.print(f"kept in {run}; for Python: rnnscope.Run({str(run)!r}).dataset({name!r})")
+        chosen_settings = "".join(f", {key}={value!r}" for key, value in parse_settings(set).items())
+        out.print(f"kept in {run}; for Python: rnnscope.Run({str(run)!r}).dataset({name!r}{chosen_settings})")
 
 
 def probe_with_progress(run: "Run", probe: Any, epochs: Any, workers: int) -> "xarray.Dataset":

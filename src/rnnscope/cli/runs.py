@@ -11,23 +11,21 @@ from rnnscope.cli._terminal import named_warnings, out, print_json
 
 
 def runs(
-    folder: Annotated[Path, Parameter(help="Folder with runs.")] = Path("runs"),
+    folder: Annotated[Path, Parameter(name="DIR", help="Folder with runs.", show_default=True)] = Path("runs"),
+    /,
     *,
     json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
     """List the runs in a folder."""
-    from rnnscope.base.errors import RunError
     from rnnscope.runs import list_runs
 
     rows = []
     with named_warnings():
         for run in list_runs(folder):
-            try:
-                task, model, seed = (run.config.get(key, {}) for key in ("task", "model", "seed"))
-            except RunError as error:
-                out.print(f"[yellow]damaged:[/] {error}")
-                continue
+            tables = (run.config.get(key) for key in ("task", "model"))
+            task, model = (table if isinstance(table, dict) else {} for table in tables)
+            seed = run.config.get("seed")
             losses = run.scalars.get("loss")
             rows.append(
                 {
@@ -35,7 +33,7 @@ def runs(
                     "status": run.status,
                     "task": task.get("name", ""),
                     "model": model.get("name", ""),
-                    "seed": seed if seed != {} else None,
+                    "seed": seed,
                     "epochs": len(run.scalars),
                     "snapshots": len(run.steps),
                     "loss": float(losses.iloc[-1]) if losses is not None and len(losses) else None,

@@ -21,14 +21,14 @@ def show(run: o.Run, *, json: o.Json = False, debug: o.Debug = False) -> None:
 
     recorded = Run(run)
     with named_warnings():
-        orbits = recorded.dataset("orbits") if recorded.has("orbits") else None
+        orbits = _stored_orbits(recorded)
         facts = _facts(recorded)
         if json:
             happened = {"phases": phases_data(recorded, orbits), "story": _story(recorded, orbits)} if orbits else {}
             print_json({**facts, **happened, "config": recorded.config, "damaged": recorded.damaged})
             return
         for name, value in facts.items():
-            out.print(f"[dim]{name:>10}[/]  {value}")
+            out.print(f"{name:>10}  {value}")
         if orbits is None:
             out.print(f"\nnothing was probed yet: rnnscope probe orbits {run}")
             return
@@ -36,6 +36,16 @@ def show(run: o.Run, *, json: o.Json = False, debug: o.Debug = False) -> None:
         out.print(phases_table(recorded, orbits))
         for sentence in _story(recorded, orbits):
             out.print(sentence)
+
+
+def _stored_orbits(run: "Run") -> "xarray.Dataset | None":
+    """The run's orbits; None, after a warning, where they were measured but no file can be read."""
+    from rnnscope.base.errors import RunError
+
+    try:
+        return run.dataset("orbits") if run.has("orbits") else None
+    except RunError:
+        return None
 
 
 def phases_data(run: "Run", orbits: "xarray.Dataset") -> list[dict[str, Any]]:

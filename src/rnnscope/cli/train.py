@@ -68,7 +68,10 @@ def train_with_progress(settings: "Config", path: Path, *, resume: bool = False)
     if finished is not None:
         err.print(f"{path}: finished before with the same settings; used again")
         return finished
-    err.print(announce(settings))
+    if resume:
+        err.print(f"{path}: resumed; {settings.training['n_epochs']} epochs in all")
+    else:
+        err.print(announce(settings))
     with progress_bar("training", "epochs") as report:
 
         def on_epoch(epoch: Epoch) -> None:

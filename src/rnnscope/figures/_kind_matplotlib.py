@@ -6,35 +6,49 @@ import numpy as np
 
 from rnnscope.figures import _style
 from rnnscope.figures._data import input_axis_label
-from rnnscope.figures._kinds import kind_codes, present_kinds, row_labels
-from rnnscope.figures._orbit_layers import make_columns
+from rnnscope.figures._kinds import NOT_LOOKED_AT, Strip, present_kinds, row_labels
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def draw_kinds(axes: "Axes", summary: "xarray.Dataset") -> None:
+def draw_kinds(axes: "Axes", summary: "xarray.Dataset", strip: Strip) -> None:
     from matplotlib.colors import ListedColormap
 
-    codes, order = kind_codes(summary)
-    columns = make_columns(summary["epoch"].values)
-    axes.imshow(
-        codes[columns.source].T,
-        cmap=ListedColormap(_style.KIND_COLOURS),
-        vmin=-0.5,
-        vmax=len(_style.KINDS) - 0.5,
-        extent=(*columns.extent, -0.5, len(order) - 0.5),
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-    )
-    labels = row_labels(summary, order)
-    shown = sorted({round(at) for at in np.linspace(0, len(order) - 1, min(len(order), 4))})
+    n_rows = len(strip.order)
+    for codes in (strip.main, strip.stripes):
+        if codes is not None:
+            axes.imshow(
+                np.ma.masked_equal(codes, NOT_LOOKED_AT),
+                cmap=ListedColormap(_style.KIND_COLOURS),
+                vmin=-0.5,
+                vmax=len(_style.KINDS) - 0.5,
+                extent=(*strip.columns.extent, -0.5, n_rows - 0.5),
+                origin="lower",
+                aspect="auto",
+                interpolation="nearest",
+            )
+    labels = row_labels(summary, strip.order)
+    shown = sorted({round(at) for at in np.linspace(0, n_rows - 1, min(n_rows, 4))})
     axes.set_yticks(shown, [labels[at] for at in shown])
-    axes.set_ylim(-0.5, len(order) - 0.5)
+    axes.set_ylim(-0.5, n_rows - 0.5)
     _style.corner_label(axes, f"kind of motion over {input_axis_label(summary)}")
+
+
+def remarks(*, gaps: bool, stripes: bool) -> "list[Artist]":
+    """Legend entries for what is not a kind."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Artist] = []
+    if gaps:
+        handles.append(Patch(facecolor="none", edgecolor="#a0a4aa", linewidth=0.6, label=_style.GAP_WORDS))
+    if stripes:
+        handles.append(Line2D([], [], linestyle="none", label=_style.STRIPE_WORDS))
+    return handles
 
 
 def draw(summary: "xarray.Dataset") -> "Figure":
@@ -43,8 +57,11 @@ def draw(summary: "xarray.Dataset") -> "Figure":
     with _style.matplotlib_style():
         figure = _style.new_matplotlib_figure(0.8 + 0.1 * min(summary.sizes["input"], 12))
         axes = figure.subplots()
-        draw_kinds(axes, summary)
+        strip = Strip.of(summary)
+        draw_kinds(axes, summary, strip)
         axes.set_xlabel("epoch")
         colours: dict[str, str] = dict(zip(_style.KINDS, _style.KIND_COLOURS, strict=True))
-        _style.legend_above(figure, [Patch(color=colours[kind], label=kind) for kind in present_kinds(summary)])
+        entries = [Patch(color=colours[kind], label=kind) for kind in present_kinds(summary)]
+        others = remarks(gaps=strip.columns.have_gaps, stripes=strip.stripes is not None)
+        _style.legend_above(figure, [*entries, *others])
     return figure

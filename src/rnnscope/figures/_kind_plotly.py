@@ -7,8 +7,7 @@ import plotly.graph_objects as go
 
 from rnnscope.figures import _style
 from rnnscope.figures._data import input_axis_label
-from rnnscope.figures._kinds import kind_codes, present_kinds, row_labels
-from rnnscope.figures._orbit_layers import make_columns
+from rnnscope.figures._kinds import N_STRIPES, NOT_LOOKED_AT, Strip, present_kinds, row_labels
 
 if TYPE_CHECKING:
     import xarray
@@ -16,30 +15,44 @@ if TYPE_CHECKING:
 COLOURS: dict[str, str] = dict(zip(_style.KINDS, _style.SCREEN_COLOURS, strict=True))
 
 
-def kind_trace(summary: "xarray.Dataset") -> go.Heatmap:
-    codes, order = kind_codes(summary)
-    columns = make_columns(summary["epoch"].values)
-    shown = codes[columns.source].T.astype(np.uint8)
-    n = len(_style.KINDS)
-    steps = [(at / n, colour) for k, colour in enumerate(_style.SCREEN_COLOURS) for at in (k, k + 1)]
-    where = f"epoch %{{x:.0f}}<br>{input_axis_label(summary)} %{{y}}: %{{customdata}}<extra></extra>"
-    return go.Heatmap(
-        z=shown,
-        x0=columns.first,
-        dx=columns.width,
-        y=np.arange(len(order), dtype=np.int16),
-        zmin=-0.5,
-        zmax=n - 0.5,
-        colorscale=steps,
-        showscale=False,
-        customdata=np.array(_style.KINDS)[shown],
-        hovertemplate=where,
+def kind_traces(summary: "xarray.Dataset", strip: Strip) -> list[go.Heatmap]:
+    """The commonest kinds, and on them the stripes of the others."""
+    n = NOT_LOOKED_AT + 1
+    colours = (*_style.SCREEN_COLOURS, "rgba(0,0,0,0)")
+    look: dict[str, Any] = {
+        "x0": strip.columns.first,
+        "dx": strip.columns.width,
+        "zmin": -0.5,
+        "zmax": n - 0.5,
+        "colorscale": [(at / n, colour) for k, colour in enumerate(colours) for at in (k, k + 1)],
+        "showscale": False,
+    }
+    words = strip.words()
+    main = go.Heatmap(
+        z=strip.main,
+        y=np.arange(len(strip.order), dtype=np.int16),
+        customdata=words,
+        hovertemplate=f"epoch %{{x:.0f}}<br>{input_axis_label(summary)} %{{y}}: %{{customdata}}<extra></extra>",
+        **look,
     )
+    if strip.stripes is None:
+        return [main]
+    height = 1 / N_STRIPES
+    return [main, go.Heatmap(z=strip.stripes, y0=-0.5 + height / 2, dy=height, hoverinfo="skip", **look)]
 
 
-def kind_axis(summary: "xarray.Dataset") -> dict[str, Any]:
+def remarks(*, gaps: bool, stripes: bool) -> list[dict[str, Any]]:
+    """Legend entries for what is not a kind."""
+    entries = []
+    if gaps:
+        entries.append(_style.legend_entry(_style.GAP_WORDS, _style.MIDDLE_GREY, symbol="square-open"))
+    if stripes:
+        entries.append(_style.legend_entry(_style.STRIPE_WORDS, "rgba(0,0,0,0)"))
+    return entries
+
+
+def kind_axis(summary: "xarray.Dataset", order: list[int]) -> dict[str, Any]:
     """The settings of the axis of a strip: a row per input, labelled with its value."""
-    order = kind_codes(summary)[1]
     labels = row_labels(summary, order)
     every = -(-len(order) // 16)
     return {
@@ -53,10 +66,12 @@ def kind_axis(summary: "xarray.Dataset") -> dict[str, Any]:
 
 
 def draw(summary: "xarray.Dataset") -> go.Figure:
-    figure = go.Figure(kind_trace(summary))
-    for kind in present_kinds(summary):
-        figure.add_trace(go.Scatter(**_style.legend_entry(kind, COLOURS[kind])))
+    strip = Strip.of(summary)
+    figure = go.Figure(kind_traces(summary, strip))
+    entries = [_style.legend_entry(kind, COLOURS[kind]) for kind in present_kinds(summary)]
+    for entry in [*entries, *remarks(gaps=strip.columns.have_gaps, stripes=strip.stripes is not None)]:
+        figure.add_trace(go.Scatter(**entry))
     _style.style_plotly(figure, height=_style.MARGINS_HEIGHT + 16 * min(summary.sizes["input"], 24))
-    figure.update_yaxes(**kind_axis(summary))
-    figure.update_xaxes(title="epoch", range=list(make_columns(summary["epoch"].values).extent), showgrid=False)
+    figure.update_yaxes(**kind_axis(summary, strip.order))
+    figure.update_xaxes(title="epoch", range=list(strip.columns.extent), showgrid=False)
     return figure

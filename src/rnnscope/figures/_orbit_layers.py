@@ -11,7 +11,7 @@ from rnnscope.figures._data import flags, input_words
 if TYPE_CHECKING:
     import xarray
 
-MAX_COLUMNS = 1200
+MAX_COLUMNS = 800  # no more than a figure has pixels: a column that gets none is not seen
 MANY = 100
 N_BINS = 96  # few enough that some hundred samples of an orbit fill a band without speckle
 
@@ -20,13 +20,15 @@ N_BINS = 96  # few enough that some hundred samples of an orbit fill a band with
 class Columns:
     """Equal columns over the epochs, as many as the closest two epochs ask for, up to ``MAX_COLUMNS``.
 
-    ``source[column]`` is the recorded epoch nearest to each column; ``left`` and ``right`` bound the stretch
-    that stands for each recorded epoch.
+    ``home[epoch]`` is the column in which each recorded epoch lies, ``source[column]`` the position of the recorded
+    epoch nearest to each column, -1 where that is further than half the usual spacing of the epochs thereabouts: nobody
+    looked there. ``left`` and ``right`` bound the stretch that stands for each recorded epoch, at least a column wide.
     """
 
     epochs: np.ndarray
     first: float
     width: float
+    home: np.ndarray
     source: np.ndarray
     left: np.ndarray
     right: np.ndarray
@@ -34,6 +36,10 @@ class Columns:
     @property
     def extent(self) -> tuple[float, float]:
         return self.first - self.width / 2, self.first + (len(self.source) - 0.5) * self.width
+
+    @property
+    def have_gaps(self) -> bool:
+        return bool((self.source < 0).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +164,30 @@ class Orbits:
         return self.epochs[rows[first]], final[first]
 
 
+@dataclass(frozen=True, eq=False)
+class Diagram:
+    """An orbit diagram as both backends draw it; ``loss`` is epochs and losses."""
+
+    panels: list[Layers]
+    columns: Columns
+    value_range: tuple[float, float]
+    value_label: str
+    loss: tuple[np.ndarray, np.ndarray] | None
+    summary: "xarray.Dataset | None"
+    n_samples: int
+
+    @property
+    def epoch_limits(self) -> tuple[float, float]:
+        first, last = self.columns.extent
+        if self.loss is not None and len(self.loss[0]):
+            first, last = min(first, float(self.loss[0].min())), max(last, float(self.loss[0].max()))
+        return first, last
+
+    @property
+    def any_clipped(self) -> bool:
+        return any(layers.above.size or layers.below.size for layers in self.panels)
+
+
 def legend_words(panels: list[Layers], kinds: list[str]) -> dict[str, str]:
     """What a legend says of each kind, nothing where it does not occur; a strip of kinds shares the colours."""
     drawn = {
@@ -176,19 +206,36 @@ def legend_words(panels: list[Layers], kinds: list[str]) -> dict[str, str]:
 def make_columns(epochs: "np.ndarray | Sequence[int]") -> Columns:
     """Columns for recorded epochs, which need not be equally spaced."""
     epochs = np.asarray(epochs, dtype=float)
-    if len(epochs) == 1:
-        only = np.array([0])
-        return Columns(epochs, float(epochs[0]), 1.0, only, epochs - 0.5, epochs + 0.5)
-    gaps = np.diff(epochs)
-    closest = gaps[gaps > 0].min() if (gaps > 0).any() else 1.0
-    span = epochs[-1] - epochs[0]
+    distinct, position = np.unique(epochs, return_inverse=True)
+    gaps = np.diff(distinct)
+    closest = gaps.min() if gaps.size else 1.0
+    span = distinct[-1] - distinct[0]
     n_columns = min(round(span / closest) + 1, MAX_COLUMNS)
     width = span / (n_columns - 1) if n_columns > 1 else 1.0
-    between = (epochs[1:] + epochs[:-1]) / 2
-    centres = epochs[0] + width * np.arange(n_columns)
-    left = np.concatenate([[epochs[0] - closest / 2], between])
-    right = np.concatenate([between, [epochs[-1] + closest / 2]])
-    return Columns(epochs, float(epochs[0]), float(width), np.searchsorted(between, centres), left, right)
+    home = np.round((epochs - distinct[0]) / width).astype(int).clip(0, n_columns - 1)
+    before, after = (reach[position] for reach in _reaches(gaps, closest))
+
+    centres = distinct[0] + width * np.arange(n_columns)
+    nearest = np.searchsorted((epochs[1:] + epochs[:-1]) / 2, centres)
+    away = centres - epochs[nearest]
+    rounding = 1e-6 * width
+    looked_at = (away >= -before[nearest] - rounding) & (away <= after[nearest] + rounding)
+    looked_at[home] = True
+    left, right = epochs - np.maximum(before, width / 2), epochs + np.maximum(after, width / 2)
+    return Columns(epochs, float(distinct[0]), float(width), home, np.where(looked_at, nearest, -1), left, right)
+
+
+def _reaches(gaps: np.ndarray, outside: float) -> tuple[np.ndarray, np.ndarray]:
+    """How far before and after itself each epoch stands for what was not recorded: half the way to the next one.
+
+    But half the usual spacing on its side where the gap is more than twice what is usual. That is the median of the
+    five nearest gaps (the lower of two), so that the epochs may come closer here and further apart there.
+    """
+    usual = np.array([np.quantile(gaps[max(at - 2, 0) : at + 3], 0.5, method="lower") for at in range(len(gaps))])
+    wide = gaps > 2 * usual
+    before = np.where(wide, np.append(usual[1:], usual[-1:]), gaps)
+    after = np.where(wide, np.append(usual[:1], usual[:-1]), gaps)
+    return np.append(outside, before) / 2, np.append(after, outside) / 2
 
 
 def _density(
@@ -200,9 +247,8 @@ def _density(
     np.clip(bins, 0, N_BINS - 1, out=bins)
     cells = (bins + rows[:, None] * N_BINS)[shown]
     counts = np.bincount(cells, minlength=n_epochs * N_BINS).reshape(n_epochs, N_BINS).astype(np.float32)
-    home = np.round((columns.epochs - columns.first) / columns.width).astype(int).clip(0, n_columns - 1)
     total = np.zeros((n_columns, N_BINS), np.float32)
-    np.add.at(total, home, counts)
-    members = np.bincount(home, minlength=n_columns)
-    mean = np.where(members[:, None] > 0, total / np.maximum(members, 1)[:, None], counts[columns.source])
-    return mean.T
+    np.add.at(total, columns.home, counts)
+    members = np.bincount(columns.home, minlength=n_columns)
+    borrowed = np.where(columns.source[:, None] >= 0, counts[columns.source], 0)
+    return np.where(members[:, None] > 0, total / np.maximum(members, 1)[:, None], borrowed).T

@@ -6,12 +6,11 @@ import numpy as np
 
 from rnnscope.figures import _style
 from rnnscope.figures._data import log_scale
-from rnnscope.figures._kind_matplotlib import draw_kinds
-from rnnscope.figures._kinds import present_kinds
-from rnnscope.figures._orbit_layers import Columns, Layers, legend_words
+from rnnscope.figures._kind_matplotlib import draw_kinds, remarks
+from rnnscope.figures._kinds import Strip, present_kinds
+from rnnscope.figures._orbit_layers import Diagram, Layers, legend_words
 
 if TYPE_CHECKING:
-    import xarray
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -28,32 +27,29 @@ _ABOVE: dict[str, Any] = {"marker": "^", "markersize": 2.6, "markeredgewidth": 0
 _BELOW: dict[str, Any] = {**_ABOVE, "marker": "v"}
 
 
-def draw(
-    *,
-    panels: list[Layers],
-    columns: Columns,
-    value_range: tuple[float, float],
-    value_label: str,
-    loss: tuple[np.ndarray, np.ndarray] | None,
-    summary: "xarray.Dataset | None",
-    n_samples: int,
-) -> "Figure":
-    heights = [PANEL_HEIGHT] * len(panels) + [STRIP_HEIGHT] * (summary is not None) + [LOSS_HEIGHT] * (loss is not None)
+def draw(diagram: Diagram) -> "Figure":
+    panels, summary = diagram.panels, diagram.summary
+    heights = [PANEL_HEIGHT] * len(panels)
+    heights += [STRIP_HEIGHT] * (summary is not None) + [LOSS_HEIGHT] * (diagram.loss is not None)
     with _style.matplotlib_style():
         figure = _style.new_matplotlib_figure(sum(heights) + 0.25 * len(panels) + 0.45)
         axes = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
         for at, (panel, layers) in enumerate(zip(axes, panels, strict=False)):
-            _draw_panel(panel, layers, columns, value_range, n_samples)
+            _draw_panel(panel, layers, diagram)
             _style.corner_label(panel, layers.short_words if at else layers.words)
-        axes[len(panels) // 2].set_ylabel(value_label)
+        axes[len(panels) // 2].set_ylabel(diagram.value_label)
+        kinds, stripes = [], False
         if summary is not None:
-            draw_kinds(axes[len(panels)], summary)
-        if loss is not None:
-            draw_loss(axes[-1], *loss)
+            strip = Strip.of(summary)
+            draw_kinds(axes[len(panels)], summary, strip)
+            kinds, stripes = present_kinds(summary), strip.stripes is not None
+        if diagram.loss is not None:
+            draw_loss(axes[-1], *diagram.loss)
         axes[-1].set_xlabel("epoch")
-        axes[-1].set_xlim(_epoch_limits(columns, loss))
+        axes[-1].set_xlim(diagram.epoch_limits)
         figure.align_ylabels(axes)
-        _style.legend_above(figure, _handles(panels, present_kinds(summary) if summary is not None else []))
+        others = remarks(gaps=diagram.columns.have_gaps, stripes=stripes)
+        _style.legend_above(figure, [*_handles(diagram, kinds), *others])
     return figure
 
 
@@ -62,21 +58,13 @@ def draw_loss(axes: "Axes", epochs: np.ndarray, losses: np.ndarray) -> None:
     _style.label_loss(axes, logarithmic=log_scale([losses]))
 
 
-def _epoch_limits(columns: Columns, loss: tuple[np.ndarray, np.ndarray] | None) -> tuple[float, float]:
-    first, last = columns.extent
-    if loss is not None and len(loss[0]):
-        first, last = min(first, float(loss[0].min())), max(last, float(loss[0].max()))
-    return first, last
-
-
-def _draw_panel(
-    axes: "Axes", layers: Layers, columns: Columns, value_range: tuple[float, float], n_samples: int
-) -> None:
+def _draw_panel(axes: "Axes", layers: Layers, diagram: Diagram) -> None:
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap
 
+    columns, value_range = diagram.columns, diagram.value_range
     if layers.density is not None:
-        level = np.log1p(layers.density) / np.log1p(n_samples)
+        level = np.log1p(layers.density) / np.log1p(diagram.n_samples)
         axes.imshow(
             np.ma.masked_where(layers.density == 0, level),
             cmap=LinearSegmentedColormap.from_list("density", _style.DENSITY_COLOURS),
@@ -116,13 +104,13 @@ def _mark(axes: "Axes", epochs: np.ndarray, height: float, **marker: Any) -> Non
         axes.plot(epochs, heights, transform=axes.get_xaxis_transform(), linestyle="none", zorder=5, **marker)
 
 
-def _handles(panels: list[Layers], kinds: list[str]) -> "list[Artist]":
+def _handles(diagram: Diagram, kinds: list[str]) -> "list[Artist]":
     """Legend entries of what occurs; a strip of kinds shares the colours and so the entries."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    words = legend_words(panels, kinds)
-    if any(layers.density is not None and layers.density.any() for layers in panels):
+    words = legend_words(diagram.panels, kinds)
+    if any(layers.density is not None and layers.density.any() for layers in diagram.panels):
         words["oscillates"] += " (darker: more often)"
     colours = dict(zip(words, _style.KIND_COLOURS, strict=True))
     handles: list[Artist] = []
@@ -133,6 +121,6 @@ def _handles(panels: list[Layers], kinds: list[str]) -> "list[Artist]":
             handles.append(Line2D([], [], color=colours[kind], linewidth=1.6, label=label))
         elif label:
             handles.append(Patch(color=colours[kind], label=label))
-    if any(layers.above.size or layers.below.size for layers in panels):
+    if diagram.any_clipped:
         handles.append(Line2D([], [], linestyle="none", label="beyond the axis (clipped)", **_ABOVE))
     return handles

@@ -1,6 +1,6 @@
 """The orbit diagram in plotly: one panel with a menu of inputs; kinds and loss under it on the same axis."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,29 +8,18 @@ from plotly.subplots import make_subplots
 
 from rnnscope.figures import _style
 from rnnscope.figures._data import log_scale
-from rnnscope.figures._kind_plotly import kind_axis, kind_trace
-from rnnscope.figures._kinds import present_kinds
-from rnnscope.figures._orbit_layers import Columns, Layers, legend_words
+from rnnscope.figures._kind_plotly import kind_axis, kind_traces, remarks
+from rnnscope.figures._kinds import Strip, present_kinds
+from rnnscope.figures._orbit_layers import Columns, Diagram, Layers, legend_words
 from rnnscope.figures._png import data_address, indexed_png
-
-if TYPE_CHECKING:
-    import xarray
 
 RESTS, OSCILLATES, DIVERGES, _ = _style.SCREEN_COLOURS
 PANEL_HEIGHT, STRIP_HEIGHT, LOSS_HEIGHT = 300, 150, 140  # pixels
 N_LEVELS = 48
 
 
-def draw(
-    *,
-    panels: list[Layers],
-    columns: Columns,
-    value_range: tuple[float, float],
-    value_label: str,
-    loss: tuple[np.ndarray, np.ndarray] | None,
-    summary: "xarray.Dataset | None",
-    n_samples: int,
-) -> go.Figure:
+def draw(diagram: Diagram) -> go.Figure:
+    panels, summary, loss = diagram.panels, diagram.summary, diagram.loss
     heights = [PANEL_HEIGHT] + [STRIP_HEIGHT] * (summary is not None) + [LOSS_HEIGHT] * (loss is not None)
     n_rows = len(heights)
     figure = make_subplots(
@@ -39,25 +28,29 @@ def draw(
     first = len(panels) // 2
     owners: list[int | None] = []
     for at, layers in enumerate(panels):
-        for trace in _panel_traces(layers, columns, value_range, n_samples):
+        for trace in _panel_traces(layers, diagram):
             figure.add_trace(trace.update(visible=at == first), row=1, col=1)
             owners.append(at)
-    kinds = present_kinds(summary) if summary is not None else []
-    for entry in _legend(panels, kinds):
+    strip = None if summary is None else Strip.of(summary)
+    entries = _legend(diagram, [] if summary is None else present_kinds(summary))
+    stripes = strip is not None and strip.stripes is not None
+    for entry in [*entries, *remarks(gaps=diagram.columns.have_gaps, stripes=stripes)]:
         figure.add_trace(go.Scatter(**entry), row=1, col=1)
-    if summary is not None:
-        figure.add_trace(kind_trace(summary), row=2, col=1)
+    if summary is not None and strip is not None:
+        for trace in kind_traces(summary, strip):
+            figure.add_trace(trace, row=2, col=1)
     if loss is not None:
         figure.add_trace(_loss_trace(*loss), row=n_rows, col=1)
     owners += [None] * (len(list(figure.data)) - len(owners))
 
     _style.style_plotly(figure, height=sum(heights) + 16 * (n_rows - 1) + _style.MARGINS_HEIGHT)
-    figure.update_yaxes(title=value_label, range=list(value_range), scaleanchor=False, autorange=False, row=1, col=1)
-    if summary is not None:
-        figure.update_yaxes(**kind_axis(summary), row=2, col=1)
+    value_axis = {"range": list(diagram.value_range), "scaleanchor": False, "autorange": False}
+    figure.update_yaxes(title=diagram.value_label, **value_axis, row=1, col=1)
+    if summary is not None and strip is not None:
+        figure.update_yaxes(**kind_axis(summary, strip.order), row=2, col=1)
     if loss is not None:
         figure.update_yaxes(**loss_axis([loss[1]]), row=n_rows, col=1)
-    figure.update_xaxes(range=_epoch_limits(columns, loss), constrain="range", showgrid=False)
+    figure.update_xaxes(range=list(diagram.epoch_limits), constrain="range", showgrid=False)
     figure.update_xaxes(title="epoch", row=n_rows, col=1)
     if len(panels) > 1:
         figure.update_layout(updatemenus=[_menu(panels, owners, first)])
@@ -80,13 +73,6 @@ def loss_axis(losses: list[np.ndarray]) -> dict[str, Any]:
     return axis
 
 
-def _epoch_limits(columns: Columns, loss: tuple[np.ndarray, np.ndarray] | None) -> list[float]:
-    first, last = columns.extent
-    if loss is not None and len(loss[0]):
-        first, last = min(first, float(loss[0].min())), max(last, float(loss[0].max()))
-    return [first, last]
-
-
 def _loss_trace(epochs: np.ndarray, losses: np.ndarray) -> go.Scatter:
     return go.Scatter(
         x=epochs,
@@ -98,9 +84,8 @@ def _loss_trace(epochs: np.ndarray, losses: np.ndarray) -> go.Scatter:
     )
 
 
-def _panel_traces(
-    layers: Layers, columns: Columns, value_range: tuple[float, float], n_samples: int
-) -> list[go.Image | go.Scatter]:
+def _panel_traces(layers: Layers, diagram: Diagram) -> list[go.Image | go.Scatter]:
+    columns, value_range = diagram.columns, diagram.value_range
     common: dict[str, Any] = {"showlegend": False, "name": layers.short_words}
     where = f"epoch %{{x:.0f}}<br>value %{{y:.4g}}<extra>{layers.short_words}</extra>"
     traces: list[go.Image | go.Scatter] = []
@@ -108,7 +93,7 @@ def _panel_traces(
         height = (value_range[1] - value_range[0]) / len(layers.density)
         traces.append(
             go.Image(
-                source=density_picture(layers.density, n_samples),
+                source=density_picture(layers.density, diagram.n_samples),
                 x0=columns.first,
                 dx=columns.width,
                 y0=value_range[0] + height / 2,
@@ -207,14 +192,14 @@ def _menu(panels: list[Layers], owners: list[int | None], first: int) -> dict[st
     }
 
 
-def _legend(panels: list[Layers], kinds: list[str]) -> list[dict[str, Any]]:
+def _legend(diagram: Diagram, kinds: list[str]) -> list[dict[str, Any]]:
     """Entries for what occurs; a strip of kinds shares the colours and so the entries."""
-    words = legend_words(panels, kinds)
+    words = legend_words(diagram.panels, kinds)
     entries = [
         _style.legend_entry(label, colour, line=kind == "rests")
         for (kind, label), colour in zip(words.items(), _style.SCREEN_COLOURS, strict=True)
         if label
     ]
-    if any(layers.above.size or layers.below.size for layers in panels):
+    if diagram.any_clipped:
         entries.append(_style.legend_entry("beyond the axis (clipped)", _style.MIDDLE_GREY, symbol="triangle-up"))
     return entries

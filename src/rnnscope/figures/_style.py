@@ -25,6 +25,8 @@ DENSITY_COLOURS = ("#c3d8ee", "#6fa3d6", OSCILLATES, "#0a2e57")
 SCREEN_COLOURS = ("#dd9420", "#2f7fd0", "#b3244f", "#c3c7cd")
 INK = "#222222"
 MIDDLE_GREY = "#7b8088"  # readable on white and on black: plotly figures do not know their page
+GAP_WORDS = "not looked at"
+STRIPE_WORDS = "stripe: at some epochs"
 GRID = "rgba(128,128,128,0.22)"
 LINE_COLOURS = (OSCILLATES, RESTS, "#2e8b6f", "#9a5fb4", DIVERGES, "#6b6f76")
 
@@ -101,11 +103,13 @@ def corner_label(axes: "Axes", text: str) -> None:
 def legend_above(figure: "Figure", handles: "Sequence[Artist]") -> None:
     """One legend above all panels, where it covers no data."""
     if handles:
-        short = sum(len(str(handle.get_label())) + 6 for handle in handles) < 62
+        widths = [len(str(handle.get_label())) + 6 for handle in handles]
+        half = -(-len(handles) // 2)
+        two_fit = len(handles) < 2 or max(widths[:half]) + max(widths[half:]) <= 66
         figure.legend(
             handles=handles,
             loc="outside upper left",
-            ncols=len(handles) if short else 2,
+            ncols=len(handles) if sum(widths) < 62 else 2 if two_fit else 1,
             frameon=False,
             handlelength=1.2,
             columnspacing=1.2,

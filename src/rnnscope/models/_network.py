@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -71,7 +71,7 @@ class TorchSettings(NetworkSettings):
     def core(self) -> nn.RNNBase:
         own = {field.name for field in fields(self)} - {"input_size", "output_size", "hidden_size", *self.not_of_torch}
         options: dict[str, Any] = {name: getattr(self, name) for name in own}
-        make: Callable[..., nn.RNNBase] = self.torch_module
+        make = cast(Callable[..., nn.RNNBase], self.torch_module)
         return make(self.input_size, self.hidden_size, batch_first=True, **options)
 
     not_of_torch: ClassVar[tuple[str, ...]] = ()

@@ -154,10 +154,11 @@ class _ModReLUSequence(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, drives: Tensor, matrix: Tensor, bias: Tensor) -> Tensor:
         states, sums = torch.empty_like(drives), torch.empty_like(drives)
-        h = torch.zeros_like(drives[0])
-        for d, z, state in zip(drives, sums, states, strict=True):
+        h, size = torch.zeros_like(drives[0]), torch.empty_like(drives[0])
+        for d, z, state in zip(drives.unbind(), sums.unbind(), states.unbind(), strict=True):
             torch.addmm(d, h, matrix, out=z)
-            h = torch.mul(torch.sign(z), torch.relu(z.abs() + bias), out=state)
+            torch.abs(z, out=size).add_(bias).relu_()
+            h = torch.sign(z, out=state).mul_(size)
         ctx.save_for_backward(matrix, bias, sums, states)
         return states
 
@@ -193,10 +194,10 @@ class _TanhSequence(torch.autograd.Function):
 def _sweep(gradient: Tensor, slope: Tensor, matrix: Tensor) -> Tensor:
     """dL/dz[t] = slope[t] (dL/dh[t] + dL/dz[t+1] Bᵀ), backwards in time."""
     inner, transposed = torch.empty_like(slope), matrix.t().contiguous()
-    carried = torch.zeros_like(slope[0])
-    for t in range(len(slope) - 1, -1, -1):
-        torch.mul(gradient[t] + carried, slope[t], out=inner[t])
-        carried = inner[t] @ transposed
+    later = None
+    for g, s, z in zip(gradient.unbind()[::-1], slope.unbind()[::-1], inner.unbind()[::-1], strict=True):
+        total = g if later is None else torch.addmm(g, later, transposed)
+        later = torch.mul(total, s, out=z)
     return inner
 
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnscope.figures._ending import ending
+from rnnscope.figures._style import KINDS
 from rnnscope.report import story
-from rnnscope.report._series import KINDS, WINDOW, counts_of, epochs_of, kinds_of
+from rnnscope.report._series import epochs_of, kinds_of
 
 if TYPE_CHECKING:
     import xarray
@@ -64,11 +66,12 @@ def view_of(run: "Run", orbits: "xarray.Dataset | None", summary: "xarray.Datase
 
 
 def _trained(run: "Run", summary: "xarray.Dataset | None") -> str:
-    model, task, training = (run.config.get(part) or {} for part in ("model", "task", "training"))
-    size = model.get("hidden_size")
-    network = f"{str(model['name']).upper()} network" if "name" in model else "network"
-    article = "An" if network[0] in "AEIOLRMN" and network[0].isupper() else "A"
-    parts = [f"{article} {network}" + (f" of {size} units" if size else "")]
+    model, task, training = (_part(run.config, name) for name in ("model", "task", "training"))
+    size, layers = model.get("hidden_size"), model.get("num_layers", 1)
+    network = f"{_model_words(str(model['name']))} network" if "name" in model else "network"
+    parts = [f"{_article(network)} {network}"]
+    if size:
+        parts += [f"of {layers} layers of {size} units" if layers != 1 else f"of {size} units"]
     parts += [f"trained on the task “{task['name']}”"] if "name" in task else ["recorded while it trained"]
     n_epochs = len(run.scalars) or training.get("n_epochs")
     parts += [f"for {n_epochs} epochs"] if n_epochs else []
@@ -80,11 +83,35 @@ def _trained(run: "Run", summary: "xarray.Dataset | None") -> str:
         text += f". Looked at {summary.sizes.get('step', 1)} epochs, {summary.sizes['input']} constant inputs"
         text += f" and {summary.sizes['start']} starts each"
     endings = {
-        "running": "It is still training.",
+        "running": "It is still training." if training else "Its recording is still open.",
         "interrupted": "Training was interrupted before its end.",
         "diverged": "Training stopped because the loss was no longer finite.",
     }
     return f"{text}. {endings.get(run.status, '')}".strip()
+
+
+def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """A table of the settings; a plain value, as someone else's settings may have, is its name."""
+    found = config.get(name) or {}
+    return found if isinstance(found, dict) else {"name": found}
+
+
+_ACRONYMS = {name.lower(): name for name in ("LSTM", "GRU", "RNN", "LRU", "coRNN", "minGRU")}
+
+
+def _model_words(name: str) -> str:
+    """The name of a model as it is written in a sentence; a name that rnnscope does not give stays as it is.
+
+    >>> [_model_words(name) for name in ("lstm", "stable-rnn", "chaos-free", "MyNet")]
+    ['LSTM', 'stable RNN', 'chaos-free', 'MyNet']
+    """
+    *before, last = name.split("-")
+    return " ".join(["-".join(before)] * bool(before) + [_ACRONYMS[last]]) if last in _ACRONYMS else name
+
+
+def _article(words: str) -> str:
+    spelled = words[:2].isupper()  # an acronym: said letter by letter
+    return "An" if words[0] in ("AEFHILMNORSX" if spelled else "AEIOUaeiou") else "A"
 
 
 def _phase_row(phase: story.Phase) -> dict[str, str]:
@@ -110,36 +137,30 @@ def _input_label(summary: "xarray.Dataset") -> str:
 
 
 def _input_rows(summary: "xarray.Dataset") -> list[dict[str, str]]:
-    """One row per input: what it does at the end, since when, how often, and how fast."""
-    kinds = kinds_of(summary)
-    epochs, _ = counts_of(summary)
-    frequency = summary["frequency"]
-    frequency = frequency if "step" in frequency.dims else frequency.expand_dims("step")
-    order = np.argsort(epochs_of(summary), kind="stable")[-WINDOW:]
-    learned = frequency.transpose("input", "step", "start").values[:, order]
+    """One row per input: what it does in the end, since when without a break, how often it oscillates, and how fast."""
+    kinds, epochs, end = kinds_of(summary), epochs_of(summary), ending(summary)
     wanted = summary.coords["wanted_frequency"].values if "wanted_frequency" in summary.coords else None
     rows = []
-    for at in range(kinds.shape[1]):
-        codes = kinds[:, at]
-        at_end = np.bincount(codes[-WINDOW:], minlength=len(KINDS)).argmax()
-        oscillates = codes == KINDS.index("oscillates")
-        found = learned[at][np.isfinite(learned[at])]
+    for at, kind in enumerate(end.kinds):
+        breaks = np.flatnonzero(kinds[:, at] != kind)
+        since = int(breaks[-1]) + 1 if breaks.size else 0
         row = {
             "input": _input_words(summary, at),
-            "kind": KINDS[at_end],
-            "since": str(int(epochs[np.flatnonzero(oscillates)[0]])) if oscillates.any() else "never",
-            "share": f"{100 * oscillates.mean():.0f} %",
+            "kind": KINDS[kind],
+            "mostly": "" if end.throughout[at] else "mostly ",
+            "since": str(int(epochs[since])) if since < len(epochs) else "",
+            "share": f"{100 * (kinds[:, at] == KINDS.index('oscillates')).mean():.0f} %",
             "learned": "",
             "range": "",
             "wanted": "" if wanted is None else f"{wanted[at]:.4f}",
             "error": "",
         }
-        if found.size:
-            middle = float(np.median(found))
-            row["learned"] = f"{middle:.4f}"
-            row["range"] = f"{found.min():.4f} – {found.max():.4f}"
+        learned = end.frequency[at]
+        if np.isfinite(learned):
+            row["learned"] = f"{learned:.4f}"
+            row["range"] = f"{end.lowest[at]:.4f} – {end.highest[at]:.4f}"
             if wanted is not None and wanted[at]:
-                row["error"] = f"{100 * (middle - wanted[at]) / wanted[at]:+.2f} %"
+                row["error"] = f"{100 * (learned - wanted[at]) / wanted[at]:+.2f} %"
         rows.append(row)
     return rows
 

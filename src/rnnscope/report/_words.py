@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.report._series import KINDS, counts_of
+from rnnscope.figures._style import KINDS
+from rnnscope.report._series import counts_of, epochs_of, kinds_of
 
 if TYPE_CHECKING:
     import xarray
@@ -38,30 +39,38 @@ def inputs_words(count: int, total: int) -> str:
 
 def ending(facts: "Headline") -> str:
     verbs = {
-        "rests": "the state comes to rest at",
-        "oscillates": "it oscillates at",
-        "diverges": "it diverges at",
-        "undetermined": "what it does could not be told at",
+        "rests": "rests",
+        "oscillates": "oscillates",
+        "diverges": "diverges",
+        "undetermined": "moves in a way that could not be told",
     }
-    shown = [(kind, count) for kind, count in zip(KINDS, astuple(facts.counts), strict=True) if count]
-    shown.sort(key=lambda pair: pair[0] != "oscillates")
-    parts = [f"{verbs[kind]} {inputs_words(count, facts.n_inputs)}" for kind, count in shown]
-    text = _listed(parts).replace("it ", "the state ", 1) if parts[0].startswith("it ") else _listed(parts)
-    text = text.replace("the state comes", "it comes") if not text.startswith("the state comes") else text
+    shown = list(zip(KINDS, astuple(facts.counts), astuple(facts.throughout), strict=True))
+    shown.sort(key=lambda told: told[0] != "oscillates")
+    parts = []
+    for kind, count, throughout in shown:
+        if not count:
+            continue
+        where = f"at {inputs_words(count, facts.n_inputs)}"
+        if facts.n_recorded == 1:
+            parts.append(f"{verbs[kind]} {where}")
+        elif throughout == count:
+            parts.append(f"{verbs[kind]} throughout {where}")
+        else:
+            parts.append(f"mostly {verbs[kind]} {where}" + (f" (throughout at {throughout})" if throughout else ""))
     when = f"At epoch {facts.last_epoch}, the only one recorded," if facts.n_recorded == 1 else (
         f"Over the last {facts.n_window} recorded epochs"
     )  # fmt: skip
-    return f"{when} {text}"
+    return f"{when} the state {_listed(parts)}"
 
 
 def steady(summary: "xarray.Dataset", facts: "Headline") -> str:
     """The end of the first sentence: since when nothing has changed, where that is longer than the last epochs."""
-    epochs, counts = counts_of(summary)
-    changes = np.flatnonzero(np.any(np.diff(counts, axis=0) != 0, axis=1))
+    kinds = kinds_of(summary)
+    changes = np.flatnonzero(np.any(np.diff(kinds, axis=0) != 0, axis=1))
     since = int(changes[-1]) + 1 if changes.size else 0
     if since == 0 or since >= facts.n_recorded - facts.n_window:
         return "."
-    return f", as at every recorded epoch since {epochs[since]}."
+    return f", as at every recorded epoch since {epochs_of(summary)[since]}."
 
 
 def restlessness(changes: "list[Event]") -> str:
@@ -149,13 +158,14 @@ def frequency_sentence(facts: "Headline") -> str:
     if facts.frequency_error is None or facts.frequency_range is None:
         return ""
     low, high = facts.frequency_range
+    often = "" if facts.n_recorded == 1 else f" at half or more of the last {facts.n_window} epochs"
     if facts.n_compared == 1:
         return (
-            f"At the one input that oscillates in the end the learned frequency is {facts.frequency_error:.2g} % off "
-            f"the wanted {number(low)} rad/step."
+            f"At the one input that oscillates{often} the learned frequency is {facts.frequency_error:.2g} % off the "
+            f"wanted {number(low)} rad/step."
         )
     return (
-        f"Where it oscillates in the end, the learned frequency is off the wanted one by {facts.frequency_error:.2g} % "
+        f"Where it oscillates{often}, the learned frequency is off the wanted one by {facts.frequency_error:.2g} % "
         f"(median over {facts.n_compared} inputs, wanted {number(low)} to {number(high)} rad/step)."
     )
 

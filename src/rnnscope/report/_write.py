@@ -140,16 +140,19 @@ def _stored(run: "Run", **settings: Any) -> "xarray.Dataset | None":
 
 _MAIN_CAPTION = (
     "Output along the kept orbit, epoch by epoch, at the input chosen in the menu. An orange line is a state that "
-    "settled; a blue band is one that keeps moving, stronger where it is more often. Below: what most starts do at "
-    "every input, and the loss, on the same epochs. Drag to enlarge, double-click to go back."
+    "settled; a blue band is one that keeps moving, stronger where it is more often. Below: what at least half of the "
+    "starts do at every input, ties going to oscillates, and the loss, on the same epochs. An epoch that was not "
+    "recorded looks like the nearest one that was; gaps are epochs that were not looked at. Where several epochs share "
+    "a column it has the colour of what is commonest among them, and a stripe at its foot for whatever else occurs. "
+    "Drag to enlarge, double-click to go back."
 )
 _TRANSIENT_CAPTION = (
     "Output against time at the last recorded epoch, at the lowest, a middle and the highest input: the {} steps of "
     "each orbit, one line per start."
 )
 _FREQUENCY_CAPTION = (
-    "Frequency of the oscillation over the last recorded epochs, where the state oscillates: median over epochs and "
-    "starts, bars from the lowest to the highest."
+    "Frequency of the oscillation at the inputs that oscillate at at least half of the last 20 recorded epochs: median "
+    "over those epochs and the starts that oscillate, bars from the lowest to the highest. Ticks are all other inputs."
 )
 
 

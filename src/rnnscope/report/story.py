@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rnnscope.figures._ending import ending
+from rnnscope.figures._style import KINDS
 from rnnscope.report import _words
-from rnnscope.report._series import KINDS, WINDOW, counts_of, frequency_errors, kinds_of, loss_at, losses_of
+from rnnscope.report._series import counts_of, frequency_errors, loss_at, losses_of
 from rnnscope.report._words import inputs_words as inputs_words
 from rnnscope.report._words import number as number
 
@@ -88,10 +90,11 @@ class Event:
 class Headline:
     """The numbers that sum up a run; None where there is nothing to say.
 
-    ``counts`` says what each input does most often over the last ``n_window`` recorded epochs. ``frequency_error`` is
-    the median, over the ``n_compared`` inputs that oscillate then, of |learned − wanted| / wanted, in %, with the
-    learned frequency the median over epochs and starts; ``frequency_range`` are the least and the greatest of the
-    wanted frequencies compared, rad/step.
+    ``counts`` says what each input does most often over the last ``n_window`` recorded epochs, of two as frequent
+    oscillates before rests before diverges; ``throughout`` how many of these do so at every one of them.
+    ``frequency_error`` is the median, over the ``n_compared`` inputs that oscillate at at least half of these epochs,
+    of |learned − wanted| / wanted, in %, with the learned frequency the median over those epochs and the starts that
+    oscillate there; ``frequency_range`` are the least and the greatest of the wanted frequencies compared, rad/step.
     """
 
     n_inputs: int
@@ -100,6 +103,7 @@ class Headline:
     last_epoch: int
     n_window: int
     counts: Counts
+    throughout: Counts
     first_oscillation: int | None
     loss_first: float | None
     loss_last: float | None
@@ -167,20 +171,19 @@ def events(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None)
 def headline(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None) -> Headline:
     """The numbers that sum up a run: what the inputs do at its end, since when, the loss, the learned frequency."""
     epochs, counts = counts_of(summary)
-    kinds = kinds_of(summary)[-WINDOW:]
-    per_kind = np.stack([(kinds == code).sum(0) for code in range(len(KINDS))])
-    at_end = np.bincount(per_kind.argmax(0), minlength=len(KINDS))
+    end = ending(summary)
     oscillating = np.flatnonzero(counts[:, KINDS.index("oscillates")])
     _, losses = losses_of(summary, scalars)
     finite = losses[np.isfinite(losses)]
     errors, wanted = frequency_errors(summary)
     return Headline(
-        n_inputs=kinds.shape[1],
+        n_inputs=len(end.kinds),
         n_recorded=len(epochs),
         first_epoch=int(epochs[0]),
         last_epoch=int(epochs[-1]),
-        n_window=len(kinds),
-        counts=Counts(*map(int, at_end)),
+        n_window=end.n_epochs,
+        counts=_count_kinds(end.kinds),
+        throughout=_count_kinds(end.kinds[end.throughout]),
         first_oscillation=int(epochs[oscillating[0]]) if oscillating.size else None,
         loss_first=float(losses[0]) if losses.size else None,
         loss_last=float(losses[-1]) if losses.size else None,
@@ -203,6 +206,10 @@ def sentences(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = No
     lines += [_words.restlessness(changes)]
     lines += [_words.frequency_sentence(facts), _words.loss_sentence(facts), _words.diverging_sentence(summary)]
     return [line for line in lines if line]
+
+
+def _count_kinds(kinds: np.ndarray) -> Counts:
+    return Counts(*map(int, np.bincount(kinds, minlength=len(KINDS))))
 
 
 def _commonest(counts: np.ndarray) -> tuple[tuple[int, ...], float]:

@@ -16,7 +16,7 @@ from rnnscope.systems import as_system, describe_model
 _STATE_KEYS = ("model", "state_dict", "model_state_dict", "model_state", "net", "weights")
 
 
-def import_checkpoints(pattern: str, *, model: nn.Module | None = None, path: str | Path | None = None) -> Path:
+def import_checkpoints(pattern: str | Path, *, model: nn.Module | None = None, path: str | Path | None = None) -> Path:
     """Copy the weights of checkpoint files into a new run folder; the files are not changed.
 
     A checkpoint is a state dict, or a dict that holds one (under "model", "state_dict", …), by ``torch.save`` or
@@ -34,7 +34,7 @@ def import_checkpoints(pattern: str, *, model: nn.Module | None = None, path: st
         RunError: no file, a file that is not a checkpoint, two files of one epoch, or the folder is taken.
 
     """
-    files = [Path(name) for name in sorted(glob.glob(pattern), key=_natural)]  # noqa: PTH207
+    files = [Path(name) for name in sorted(glob.glob(str(pattern)), key=_natural)]  # noqa: PTH207
     if not files:
         raise RunError(f"{pattern}: no such files; expected checkpoints, such as 'ckpt/*.pt'")
     target = Path(path) if path is not None else Path("runs") / files[0].resolve().parent.name
@@ -50,14 +50,14 @@ def import_checkpoints(pattern: str, *, model: nn.Module | None = None, path: st
     if twice:
         raise RunError(f"{pattern}: several files stand for epoch {twice[0]}; expected one for each")
     if model is not None:
-        _check(model, loaded[0][0], files[0])
+        for file, (weights, _) in zip(files, loaded, strict=True):
+            _check(model, weights, file)
     description = describe_model(model) if model is not None else {"form": "unknown", "reason": "no model was given"}
     folder = RunFolder.create(target, {}, description, {"checkpoints": sources})
     for epoch, (weights, rest) in sorted(zip(epochs, loaded, strict=True), key=lambda pair: pair[0]):
         folder.write_snapshot(epoch, weights, epoch)
-        numbers = {
-            key: float(v) for key, v in rest.items() if isinstance(v, int | float) and key not in ("epoch", "step")
-        }
+        numbers = {key: number for key, v in rest.items() if (number := _number(v)) is not None}
+        numbers = {key: number for key, number in numbers.items() if key not in ("epoch", "step", "crc")}
         folder.write_scalars({"step": epoch, "epoch": epoch, **numbers})
     folder.end("recorded")
     return target
@@ -82,8 +82,21 @@ def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         content = next((content[key] for key in _STATE_KEYS if _is_state_dict(content.get(key))), None)
         if content is None:
             raise RunError(f"{file}: no state dict in it; expected one at the top or under {', '.join(_STATE_KEYS)}")
-        return dict(content), {key: value for key, value in rest.items() if key not in _STATE_KEYS}
-    return dict(content), {}
+        return _without_wrapper(content), {key: value for key, value in rest.items() if key not in _STATE_KEYS}
+    return _without_wrapper(content), {}
+
+
+def _number(value: object) -> float | None:
+    """A number, also from a tensor of one element; None for anything else."""
+    if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
+        value = value.item()
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _without_wrapper(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The names that the wrapped network has, where all begin with the ``module.`` of a data-parallel wrapper."""
+    wrapped = all(name.startswith("module.") for name in weights)
+    return {name.removeprefix("module.") if wrapped else name: tensor for name, tensor in weights.items()}
 
 
 def _is_state_dict(value: object) -> bool:
@@ -91,8 +104,11 @@ def _is_state_dict(value: object) -> bool:
 
 
 def _epoch(file: Path, rest: dict[str, Any], position: int) -> int:
-    if isinstance(rest.get("epoch"), int):
-        return rest["epoch"]
+    given = _number(rest.get("epoch"))
+    if given is not None:
+        if given < 0 or given != int(given):
+            raise RunError(f"{file}: expected an epoch of 0 or more, came {rest['epoch']!r}")
+        return int(given)
     numbers = re.findall(r"\d+", file.stem)
     return int(numbers[-1]) if numbers else position
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rnnscope.base.errors import RunError
 from rnnscope.base.files import write_text
+from rnnscope.base.probe import plain
 from rnnscope.runs.scalars import append_scalars, keep_scalars
 from rnnscope.runs.tensors import save_tensors
 
@@ -36,10 +37,17 @@ class RunFolder:
     ) -> Self:
         """A new run folder; RunError if anything else is at ``path`` already, which is left as it is."""
         refuse_existing(path)
+        try:
+            files = {
+                "config.toml": tomli_w.dumps(without_none(config)),
+                "model.toml": tomli_w.dumps(without_none(model)),
+                "provenance.json": json.dumps({**describe_origin(), **without_none(provenance)}, indent=1) + "\n",
+            }
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"config, provenance: expected plain numbers, text, lists and tables: {error}") from None
         (path / "snapshots").mkdir(parents=True)
-        write_text(path / "config.toml", tomli_w.dumps(without_none(config)))
-        write_text(path / "model.toml", tomli_w.dumps(without_none(model)))
-        write_text(path / "provenance.json", json.dumps({**describe_origin(), **provenance}, indent=1) + "\n")
+        for name, content in files.items():
+            write_text(path / name, content)
         return cls(path)
 
     @classmethod
@@ -92,14 +100,18 @@ def snapshot_steps(run: Path) -> list[int]:
 
 
 def is_run(path: Path) -> bool:
-    """Whether there is a run folder at ``path``."""
-    return (path / "provenance.json").is_file()
+    """Whether there is a run folder at ``path``; a single lost file does not make it none."""
+    marks = ("provenance.json", "config.toml", "model.toml")
+    return sum((path / name).is_file() for name in marks) >= 2
 
 
 def refuse_existing(path: Path) -> None:
     """Raise RunError if recording at ``path`` could touch anything that is there."""
     if is_run(path):
-        raise RunError(f"{path} is a run already and is left as it is. Choose another folder with --run, or remove it")
+        raise RunError(
+            f"{path} is a run already and is left as it is. "
+            "Choose another folder (--run), go on with it (resume), or remove it"
+        )
     if path.exists() and not path.is_dir():
         raise RunError(f"{path} is a file: expected a new folder for the run")
     if path.is_dir() and any(path.iterdir()):
@@ -128,9 +140,9 @@ def describe_origin() -> dict[str, Any]:
 
 
 def without_none(tables: Mapping[str, Any]) -> dict[str, Any]:
-    """The same tables without the entries that are None, which TOML cannot hold."""
+    """The same tables without the entries that are None, which TOML cannot hold, and with NumPy's numbers as plain."""
     return {
-        key: without_none(value) if isinstance(value, Mapping) else value
+        key: without_none(value) if isinstance(value, Mapping) else plain(value)
         for key, value in tables.items()
         if value is not None
     }

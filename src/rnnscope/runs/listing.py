@@ -19,5 +19,5 @@ def list_runs(folder: str | Path = "runs") -> list[Run]:
         raise RunError(f"{folder}: no such folder; runs are made by 'rnnscope train' or a Recorder")
     if is_run(folder):
         return [Run(folder)]
-    found = sorted(path.parent for path in folder.rglob("provenance.json"))
+    found = sorted({path.parent for path in folder.rglob("*.toml") if is_run(path.parent)})
     return [Run(path) for path in found]

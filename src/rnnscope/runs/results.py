@@ -1,7 +1,9 @@
 """Probe results on disk: netCDF blocks of up to 256 snapshots, each with its SHA-256 beside it."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -14,18 +16,35 @@ BLOCK = 256  # opening a netCDF file takes about 80 ms, whatever its size
 FLUSH_SECONDS = 30.0  # a kill loses no more than this
 
 
-def results_folder(run: Path, probe: Probe) -> Path:
-    """Where the results of a probe stand in a run."""
-    return run / "probes" / f"{probe.name}-{probe.key}"
+def results_folder(run: Path, probe: Probe, signature: str = "") -> Path:
+    """Where the results of a probe stand in a run; ``signature`` tells those of a model given by hand apart."""
+    key = hashlib.sha256((probe.description() + signature).encode()).hexdigest()[:10] if signature else probe.key
+    return run / "probes" / f"{probe.name}-{key}"
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The settings that the results in a folder were measured with.
+
+    Raises:
+        DamagedFileError: neither probe.json nor any block says.
+
+    """
+    descriptions = [folder / "probe.json", *sorted(folder.glob("*.nc"))]
+    for path in descriptions:
+        try:
+            if path.suffix == ".json":
+                return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+            return dict(json.loads(read_block(path).attrs["settings"])["settings"])
+        except (OSError, ValueError, KeyError, TypeError, DamagedFileError):
+            continue
+    raise DamagedFileError(f"{descriptions[0]}: missing or not valid; its results are left out")
 
 
 def write_block(folder: Path, block: xr.Dataset) -> Path:
     """Write a block of results (dimension ``step`` first) as <first>-<last>.nc, atomically."""
     steps = block["step"].values
     folder.mkdir(parents=True, exist_ok=True)
-    description = folder / "probe.json"
-    if not description.exists():
-        write_text(description, json.dumps(json.loads(block.attrs["settings"]), indent=1) + "\n")
+    write_text(folder / "probe.json", json.dumps(json.loads(block.attrs["settings"]), indent=1) + "\n")
     path = folder / f"{steps[0]:010d}-{steps[-1]:010d}.nc"
     with replacing(path) as temporary:
         block.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(block))

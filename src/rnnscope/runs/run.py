@@ -1,11 +1,10 @@
 """Reading a run, and measuring what its network was at any recorded epoch."""
 
-import json
-import math
-import time
+import operator
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -17,18 +16,15 @@ from torch import Tensor, nn
 
 from rnnscope import attractors, tasks
 from rnnscope.base.errors import DamagedFileError, RunError, unknown
-from rnnscope.base.probe import Probe
-from rnnscope.base.threads import torch_threads
-from rnnscope.execution import map_units
+from rnnscope.base.probe import Probe, plain
 from rnnscope.runs import folder as layout
 from rnnscope.runs import results
+from rnnscope.runs.measuring import Progress, measure
 from rnnscope.runs.scalars import read_scalars
 from rnnscope.runs.tensors import load_tensors
-from rnnscope.systems import System, as_system, system_from_description
+from rnnscope.systems import System, as_system, locate, system_from_description
 
 Epochs = None | int | slice | Sequence[int]
-Progress = Callable[[int, int], None]
-_ONE_THREAD_BELOW = 100_000  # parameters: splitting products of such networks costs more than it saves
 
 
 class Run:
@@ -62,26 +58,27 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The settings it was trained with; empty where a Recorder in someone's own loop was given none."""
-        return layout.read_toml(self.path / "config.toml")
+        try:
+            return layout.read_toml(self.path / "config.toml")
+        except RunError as error:
+            self._report(str(error))
+            return {}
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
         """Versions, machine, command and time."""
-        try:
-            return json.loads((self.path / "provenance.json").read_text())
-        except ValueError as error:
-            self._report(f"{self.path / 'provenance.json'}: not valid JSON ({error})")
-            return {}
+        return self._json("provenance.json")
 
     @property
     def ended(self) -> dict[str, Any]:
         """How recording ended: status and details; empty if it has not, or was killed."""
-        path = self.path / "ended.json"
-        try:
-            return json.loads(path.read_text()) if path.exists() else {}
-        except ValueError as error:
-            self._report(f"{path}: not valid JSON ({error})")
-            return {}
+        return self._json("ended.json") if (self.path / "ended.json").exists() else {}
+
+    def _json(self, name: str) -> dict[str, Any]:
+        content = layout.read_json(self.path / name)
+        if not content:
+            self._report(f"{self.path / name}: missing or not a JSON object")
+        return content
 
     @property
     def status(self) -> str:
@@ -97,6 +94,8 @@ class Run:
     def scalars(self) -> pd.DataFrame:
         """What was recorded at each epoch (the index): step, loss, …"""
         frame, problems = read_scalars(self.path / "scalars.jsonl")
+        if not (self.path / "scalars.jsonl").exists() and len(self.steps) > 1:
+            problems.append(f"{self.path / 'scalars.jsonl'}: missing")
         for problem in problems:
             self._report(problem)
         return frame
@@ -141,7 +140,7 @@ class Run:
     def template(self) -> System:
         """The network's map without its weights: ``template.at(snapshot)``."""
         if self._model is not None:
-            return as_system(self._model)
+            return locate(as_system(self._model), self.snapshot())
         return system_from_description(layout.read_toml(self.path / "model.toml"))
 
     def _step(self, step: int | None, epoch: int | None) -> int:
@@ -197,62 +196,22 @@ class Run:
             probe = self.default_probe(probe, **settings)
         elif settings:
             raise TypeError(f"settings {sorted(settings)} go with a probe's name, not with a probe")
+        elif not isinstance(probe, Probe):
+            raise TypeError(f"probe: expected a probe, such as Orbits(), or its name, came {probe!r}")
+        elif self._task is not None and getattr(probe, "inputs", ()) is None:
+            probe = replace(probe, inputs=self._task.constant_inputs().values.tolist())
         wanted = self._choose(epochs)
-        folder = results.results_folder(self.path, probe)
+        folder = results.results_folder(self.path, probe, self._signature)
         have = {step for block in self._read(folder) for step in block["step"].values.tolist()}
         missing = [step for step in wanted if step not in have]
         if missing:
-            self._measure(probe, missing, folder, executor, progress)
+            paths = [(step, str(layout.snapshot_path(self.path, step))) for step in missing]
+            for problem in measure(probe, self.template, paths, folder, executor, progress):
+                self._report(problem)
         blocks = self._read(folder)
         if not blocks:
             raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(self.damaged[:3])}")
         return self._in_context(results.join_blocks(blocks), wanted)
-
-    def _measure(
-        self,
-        probe: Probe,
-        steps: list[int],
-        folder: Path,
-        executor: Executor | None,
-        progress: Progress | None,
-    ) -> None:
-        per_unit = 1 if executor is None else min(16, math.ceil(len(steps) / 8))
-        units = [
-            (
-                probe,
-                self.template,
-                [(step, str(layout.snapshot_path(self.path, step))) for step in steps[k : k + per_unit]],
-            )
-            for k in range(0, len(steps), per_unit)
-        ]
-        waiting: list[xr.Dataset] = []
-        done, flushed = 0, time.monotonic()
-
-        def flush() -> None:
-            nonlocal flushed
-            flushed = time.monotonic()
-            if waiting:
-                results.write_block(
-                    folder, xr.concat(sorted(waiting, key=lambda part: int(part["step"][0])), dim="step")
-                )
-                waiting.clear()
-
-        small = sum(p.numel() for p in self.template.params.values()) < _ONE_THREAD_BELOW
-        try:
-            with torch_threads(1 if small else None):
-                for parts, problems in map_units(measure_snapshots, units, executor):
-                    for problem in problems:
-                        self._report(problem)
-                    for part in parts:
-                        waiting.append(part)
-                        late = time.monotonic() - flushed > results.FLUSH_SECONDS
-                        if late or len(waiting) == results.BLOCK:
-                            flush()
-                    done += len(parts) + len(problems)
-                    if progress is not None:
-                        progress(done, len(steps))
-        finally:
-            flush()
 
     def has(self, name: str, **settings: Any) -> bool:
         """Whether results of the probe called ``name`` are stored, measured with these settings if any are given."""
@@ -263,7 +222,7 @@ class Run:
         found = []
         for folder in sorted((self.path / "probes").glob(f"{name}-*")):
             own = self._settings(folder)
-            if own is not None and all(own.get(key) == value for key, value in settings.items()):
+            if own is not None and all(own.get(key) == plain(value) for key, value in settings.items()):
                 found.append(folder)
         return found
 
@@ -272,17 +231,14 @@ class Run:
 
         Args:
             name: one word, such as "orbits".
-            settings: take only results measured with these settings. Of several that remain, those at most snapshots.
+            settings: take only results measured with these settings. Of several that remain, those of the run's default
+                probe, else those measured last.
 
         Raises:
             RunError: there are none; says which there are.
 
         """
-        found = []
-        for folder in self._folders(name, settings):
-            blocks = self._read(folder)
-            if blocks:
-                found.append(results.join_blocks(blocks))
+        found = [(folder, blocks) for folder in self._folders(name, settings) if (blocks := self._read(folder))]
         if not found:
             stored = sorted({folder.name.rsplit("-", 1)[0] for folder in (self.path / "probes").glob("*-*")})
             with_settings = f" with {settings}" if settings else ""
@@ -291,14 +247,31 @@ class Run:
                 f"stored: {', '.join(stored) or 'none'}. "
                 f"Measure them: run.probe({name!r}), or rnnscope probe {name} {self.path}"
             )
-        whole = max(found, key=lambda dataset: dataset.sizes["step"])
+        usual = self._usual_folder(name)
+        _, blocks = max(
+            found, key=lambda pair: (pair[0] == usual, max(p.stat().st_mtime_ns for p in pair[0].glob("*.nc")))
+        )
+        whole = results.join_blocks(blocks)
         return self._in_context(whole, whole["step"].values.tolist())
 
-    def _settings(self, folder: Path) -> dict[str, Any] | None:
+    def _usual_folder(self, name: str) -> Path | None:
+        """Where results of the run's default probe would be."""
         try:
-            return json.loads((folder / "probe.json").read_text())["settings"]
-        except (OSError, ValueError, KeyError, TypeError):
-            self._report(f"{folder / 'probe.json'}: missing or not valid; its results are left out")
+            return results.results_folder(self.path, self.default_probe(name), self._signature)
+        except (ValueError, TypeError):
+            return None
+
+    @property
+    def _signature(self) -> str:
+        """What tells results of a given model from those of the recorded one; empty for the recorded one."""
+        return "" if self._model is None else self.template.signature()
+
+    def _settings(self, folder: Path) -> dict[str, Any] | None:
+        """The settings that results in a folder were measured with; None if no file there says."""
+        try:
+            return results.read_settings(folder)
+        except DamagedFileError as error:
+            self._report(str(error))
             return None
 
     def _choose(self, epochs: Epochs) -> list[int]:
@@ -308,6 +281,8 @@ class Run:
         if epochs is None:
             return self.steps.tolist()
         if isinstance(epochs, slice):
+            if epochs.step is not None and epochs.step < 1:
+                raise ValueError(f"epochs: expected a positive step, came {epochs.step}")
             low = -np.inf if epochs.start is None else epochs.start
             high = np.inf if epochs.stop is None else epochs.stop
             chosen = self.steps[(self.epochs >= low) & (self.epochs < high)][:: epochs.step]
@@ -320,7 +295,13 @@ class Run:
             if epochs < 1:
                 raise ValueError(f"epochs: expected a positive stride, came {epochs}")
             return sorted({*self.steps[::epochs].tolist(), int(self.steps[-1])})
-        return sorted({self._step(None, int(epoch)) for epoch in epochs})
+        try:
+            chosen = {self._step(None, operator.index(epoch)) for epoch in epochs}
+        except TypeError:
+            raise ValueError(f"epochs: expected None, a stride, a slice or whole numbers, came {epochs!r}") from None
+        if not chosen:
+            raise ValueError("epochs: expected at least one, came none")
+        return sorted(chosen)
 
     def _read(self, folder: Path) -> list[xr.Dataset]:
         blocks, problems = results.read_blocks(folder)
@@ -331,7 +312,8 @@ class Run:
     def _in_context(self, dataset: xr.Dataset, steps: Iterable[int]) -> xr.Dataset:
         """Those of ``steps`` that were measured, with epoch, loss and what the task knows of its inputs."""
         dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
-        epochs = dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True))
+        epochs = dict(zip(self.scalars["step"].tolist(), self.scalars.index.tolist(), strict=True))
+        epochs |= dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True))
         own = dataset["step"].values.tolist()
         dataset = dataset.assign_coords(
             epoch=(
@@ -376,7 +358,7 @@ class Run:
     @classmethod
     def from_checkpoints(
         cls,
-        pattern: str,
+        pattern: str | Path,
         *,
         build: Callable[[], nn.Module] | None = None,
         path: str | Path | None = None,
@@ -386,18 +368,3 @@ class Run:
 
         model = build() if build is not None else None
         return cls(import_checkpoints(pattern, model=model, path=path), model=model)
-
-
-def measure_snapshots(
-    probe: Any, template: System, snapshots: list[tuple[int, str]]
-) -> tuple[list[xr.Dataset], list[str]]:
-    """A work unit: the probe's Dataset for each snapshot (step, path), and a line for each that is damaged."""
-    parts, problems = [], []
-    for step, path in snapshots:
-        try:
-            system = template.at(load_tensors(Path(path))[0])
-        except (DamagedFileError, FileNotFoundError) as error:
-            problems.append(str(error))
-            continue
-        parts.append(probe.measure(system).expand_dims(step=np.array([step], dtype=np.int64)))
-    return parts, problems

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnnscope.systems.adapt import as_system as as_system
     from rnnscope.systems.describe import describe_model as describe_model
+    from rnnscope.systems.describe import locate as locate
     from rnnscope.systems.describe import system_from_description as system_from_description
     from rnnscope.systems.module import ModuleSystem as ModuleSystem
     from rnnscope.systems.recurrent import RecurrentSystem as RecurrentSystem
@@ -28,6 +29,7 @@ _HOMES = {
     "Trajectory": "system",
     "as_system": "adapt",
     "describe_model": "describe",
+    "locate": "describe",
     "system_from_description": "describe",
 }
 

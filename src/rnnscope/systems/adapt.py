@@ -206,22 +206,26 @@ def _verify(model: nn.Module, system: RecurrentSystem, parts: _Parts) -> None:
     sequence = 2 * torch.randn(length, batch, system.input_size, generator=generator)
     sequence = sequence.to(dtype=system.dtype, device=system.device)
     start = torch.zeros(batch, system.state_size, dtype=system.dtype, device=system.device)
-    batch_first = getattr(parts.core, "batch_first", True)
+    batch_first = getattr(parts.core, "batch_first", None)  # a loop over a cell may have it either way
+    layouts = (True, False) if batch_first is None else (batch_first,)
     try:
         with torch.no_grad(), undisturbed(system.device):
             copied = copy.deepcopy(model).eval()
             _randomise(copied, system.frozen, generator)
             system = system.at(dict(copied.state_dict(keep_vars=True)))
             wanted = system.simulate(start, sequence).outputs
-            came = copied(sequence.movedim(0, 1) if batch_first else sequence)
+            came = [copied(sequence.movedim(0, 1) if first else sequence) for first in layouts]
     except Exception as error:
         raise UnsupportedModelError(
             f"{kind}: its forward could not be compared with core and head on random input of shape "
-            f"{'(batch, time, ' if batch_first else '(time, batch, '}{system.input_size}): "
+            f"{'(time, batch, ' if batch_first is False else '(batch, time, '}{system.input_size}): "
             f"{type(error).__name__}: {error}; {_PAIR}"
         ) from error
-    came = came[0] if isinstance(came, tuple | list) else came
-    if not isinstance(came, Tensor) or not _equal_up_to_layout(came, wanted, batch_first):
+    outputs = [output[0] if isinstance(output, tuple | list) else output for output in came]
+    if not any(
+        isinstance(output, Tensor) and _equal_up_to_layout(output, wanted, first)
+        for output, first in zip(outputs, layouts, strict=True)
+    ):
         found = f"core {parts.core_name or 'itself'}" + (f" and head {parts.head_name}" if parts.head else ", no head")
         raise UnsupportedModelError(f"{kind}: its forward does not equal what {found} give on random input; {_PAIR}")
 

@@ -1,6 +1,7 @@
 """Any module ``(input, state) -> (output, state)`` as a System."""
 
 import copy
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,15 @@ class ModuleSystem(System):
         self.params = detached(self._module.state_dict())
         self.frozen = frozenset(name for name, _ in self._module.named_buffers())
         self.output_size = self._examine(leaves[0].device)
+
+    def signature(self) -> str:
+        """Sizes, and the module's class with its source where that can be found."""
+        kind = type(self._module)
+        try:
+            source = inspect.getsource(kind)
+        except (OSError, TypeError):
+            source = ""
+        return f"{super().signature()} {kind.__module__}.{kind.__qualname__} {self._module} {source}"
 
     def __reduce__(self) -> tuple:
         leaves = [torch.zeros(1, *shape) for shape in self._shapes]

@@ -134,6 +134,10 @@ class RecurrentSystem(System):
             for i in range(size)
         )
 
+    def signature(self) -> str:
+        """The description: cell, sizes, options, names."""
+        return repr(self.description)
+
     def __reduce__(self) -> tuple:
         return type(self), (self.description, self.params)
 

@@ -79,6 +79,10 @@ class System(ABC):
     def at(self, params: Params) -> "System":
         """The same rule at other parameters: those of this system's names are taken from ``params``."""
 
+    def signature(self) -> str:
+        """What tells this rule from another with parameters of the same names."""
+        return f"{type(self).__name__} {self.input_size} {self.output_size} {self.state_labels}"
+
     @property
     def dtype(self) -> torch.dtype:
         """Floating-point type of the parameters, and so of states and outputs."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rnnscope import models, tasks
+from rnnscope.attractors import Orbits
 from rnnscope.base.errors import RunError, require, unknown
 
 SCHEDULES = ("constant", "steps", "one-cycle")
@@ -35,6 +36,7 @@ class TrainingSettings:
     n_threads: int | None = None
 
     def __post_init__(self) -> None:
+        require(isinstance(self.milestones, list | tuple), "milestones", "a list of epochs", self.milestones)
         object.__setattr__(self, "milestones", tuple(self.milestones))
         require(
             type(self.n_epochs) is int and self.n_epochs > 0,
@@ -121,6 +123,7 @@ class Config:
         """The same with every setting of task, model and training written out; raises where one is out of range."""
         task, training = self.build_task(), self.training_settings()
         model = models.settings(self.model["name"], **self._model_settings())
+        Orbits.from_settings(self.orbits)
         every = self.recording.get("every")
         require(
             every is None or (type(every) is int and every > 0),
@@ -171,7 +174,6 @@ class Config:
 
 
 def _valid_keys(task: str, model: str) -> dict[str, list[str]]:
-    from rnnscope.attractors import Orbits
     from rnnscope.base import catalogue
 
     task_class = catalogue.load("rnnscope.tasks", task).Task
@@ -186,6 +188,8 @@ def _valid_keys(task: str, model: str) -> dict[str, list[str]]:
 
 def _apply(tables: dict[str, dict[str, Any]], key: str, value: Any, *, valid: Mapping[str, list[str]]) -> None:
     """Set one setting, named "table.setting", or "setting" where only one table has it."""
+    if key in ("seed", "device", "preset"):
+        raise ValueError(f"--set {key}: give it as --{key}")
     table, _, setting = key.rpartition(".")
     if not table:
         homes = [name for name, settings in valid.items() if setting in settings]
@@ -239,6 +243,8 @@ def _changes_of(tables: dict[str, Any], task: str, model: str) -> Iterable[tuple
         if not isinstance(values, dict):
             if table not in ("preset", "seed", "device"):
                 yield table, values
+            continue
+        if table == "authors":
             continue
         if {"task": task, "model": model}.get(table, values.get("name")) == values.get("name"):
             derived = {"name"} | ({"input_size", "output_size"} if table == "model" else set())

@@ -1,6 +1,8 @@
 """The Recorder: three lines in anyone's training loop."""
 
+import operator
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -83,7 +85,14 @@ class Recorder:
             self.rewind(max(recorded["step"].tolist(), default=0), len(recorded))
             self._resumed = True
         else:
-            self._folder = RunFolder.create(self.path, config or {}, describe_model(model), provenance or {})
+            description = describe_model(model)
+            if description["form"] == "unknown":
+                warnings.warn(
+                    f"recorded, but it cannot be probed as it is: {description['reason']}. "
+                    "Recorder(path, (core, head)), or later Run(path, model=(core, head)) with its parts, will do",
+                    stacklevel=2,
+                )
+            self._folder = RunFolder.create(self.path, config or {}, description, provenance or {})
             self._folder.write_snapshot(0, self._tensors(), None)
         self.seconds = time.perf_counter() - began
 
@@ -103,8 +112,12 @@ class Recorder:
         if self._folder is None:
             raise RuntimeError(f"the recorder of {self.path} is closed")
         numbers = {name: _number(name, value) for name, value in scalars.items()}
+        try:
+            epoch = operator.index(epoch)
+        except TypeError:
+            raise ValueError(f"epoch: expected a whole number, came {epoch!r}") from None
         if self._resumed:
-            self._go_back_to(int(epoch))
+            self._go_back_to(epoch)
         step = self._optimizer_steps if self._hook is not None else self._calls + 1
         require(
             step > self._last_step,
@@ -114,10 +127,10 @@ class Recorder:
         )
         self._calls += 1
         self._last_step = step
-        self._last = (step, int(epoch))
+        self._last = (step, epoch)
         if self._due():
             self._snapshot()
-        self._folder.write_scalars({"step": step, "epoch": int(epoch), **numbers})
+        self._folder.write_scalars({"step": step, "epoch": epoch, **numbers})
         self.seconds += time.perf_counter() - began
 
     def rewind(self, step: int, calls: int) -> None:

@@ -8,17 +8,19 @@ import numpy as np
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
 from rnnscope.figures._data import by_step, column, input_axis_label, input_words
+from rnnscope.figures._ending import WINDOW, Ending, ending
 
 if TYPE_CHECKING:
     import xarray
 
 
-def frequency(summary: "xarray.Dataset", *, n_epochs: int = 20, backend: _style.Backend = "matplotlib") -> Any:
+def frequency(summary: "xarray.Dataset", *, n_epochs: int = WINDOW, backend: _style.Backend = "matplotlib") -> Any:
     """Frequency of the oscillation at each input over the last epochs, against the wanted frequency.
 
-    A point is the median over all starts that oscillate at the last ``n_epochs`` recorded epochs, its bar
-    their whole range; the line is equality. Inputs at which nothing oscillates are ticks on the horizontal
-    axis. Without a coordinate ``wanted_frequency`` the horizontal axis is the input itself, and there is no
+    Of the last ``n_epochs`` recorded epochs those count at which the input oscillates (at least half of its starts do).
+    Where these are at least half of them, a point is the median over them and their oscillating starts, its bar the
+    whole range; the line is equality. All other inputs are ticks on the horizontal axis, in the colour of what they
+    most often do. Without a coordinate ``wanted_frequency`` the horizontal axis is the input itself, and there is no
     line.
 
     Args:
@@ -41,24 +43,34 @@ def frequency(summary: "xarray.Dataset", *, n_epochs: int = 20, backend: _style.
 
 @dataclass(frozen=True, eq=False)
 class _Measured:
-    """``middle, low, high`` (input) are NaN where nothing oscillates."""
+    """What is drawn against ``across`` (input); the frequencies ``end`` has are NaN where there is a tick instead."""
 
     across: np.ndarray
-    middle: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    end: Ending
     wanted: bool
     label: str
     words: list[str]
-    n_epochs: int
 
     @property
     def value_label(self) -> str:
         return "learned frequency (rad/step)"
 
     @property
-    def still(self) -> np.ndarray:
-        return self.across[np.isnan(self.middle)]
+    def moving(self) -> np.ndarray:
+        return ~np.isnan(self.end.frequency)
+
+    @property
+    def points_label(self) -> str:
+        return f"learned, last {self.end.n_epochs} recorded epochs"
+
+    def ticks(self) -> list[tuple[str, int, np.ndarray]]:
+        """Words, position in ``KINDS`` and place of the inputs of each kind that have no point."""
+        found = []
+        for code, kind in enumerate(_style.KINDS):
+            at = self.across[~self.moving & (self.end.kinds == code)]
+            words = "oscillates at under half" if kind == "oscillates" else f"mostly {kind}"
+            found += [(words.replace("mostly undetermined", "undetermined"), code, at)] if at.size else []
+        return found
 
     @property
     def identity(self) -> np.ndarray:
@@ -66,23 +78,13 @@ class _Measured:
 
 
 def _measured(summary: "xarray.Dataset", n_epochs: int) -> _Measured:
-    found = summary["frequency"].transpose("input", "step", "start").values[:, -n_epochs:].astype(float)
-    per_input = [values[np.isfinite(values)] for values in found]
     wanted = "wanted_frequency" in summary.coords
-    statistics = [
-        [float(function(values)) if values.size else np.nan for values in per_input]
-        for function in (np.median, np.min, np.max)
-    ]
-    middle, low, high = map(np.array, statistics)
     return _Measured(
         across=column(summary, "wanted_frequency" if wanted else "input_value").astype(float),
-        middle=middle,
-        low=low,
-        high=high,
+        end=ending(summary, n_epochs),
         wanted=wanted,
         label="wanted frequency (rad/step)" if wanted else input_axis_label(summary),
-        words=[input_words(summary, position, short=True) for position in range(len(middle))],
-        n_epochs=min(n_epochs, summary.sizes["step"]),
+        words=[input_words(summary, position, short=True) for position in range(summary.sizes["input"])],
     )
 
 
@@ -96,12 +98,12 @@ def _draw_matplotlib(content: _Measured) -> Any:
         if content.wanted:
             axes.plot(content.identity, content.identity, color="#a0a4aa", linewidth=0.8, zorder=1)
             handles.append(Line2D([], [], color="#a0a4aa", linewidth=0.8, label="equal"))
-        moving = ~np.isnan(content.middle)
+        moving, end = content.moving, content.end
         if moving.any():
-            bars = np.stack([content.middle - content.low, content.high - content.middle])[:, moving]
+            bars = np.stack([end.frequency - end.lowest, end.highest - end.frequency])[:, moving]
             axes.errorbar(
                 content.across[moving],
-                content.middle[moving],
+                end.frequency[moving],
                 bars,
                 linestyle="none",
                 marker="o",
@@ -109,23 +111,14 @@ def _draw_matplotlib(content: _Measured) -> Any:
                 color=_style.OSCILLATES,
                 elinewidth=0.8,
             )
-            label = f"learned, last {content.n_epochs} epochs"
-            handles.append(Line2D([], [], linestyle="none", marker="o", ms=3, color=_style.OSCILLATES, label=label))
-        if content.still.size:
+            look: dict[str, Any] = {"marker": "o", "markersize": 3, "color": _style.OSCILLATES}
+            handles.append(Line2D([], [], linestyle="none", label=content.points_label, **look))
+        for words, code, at in content.ticks():
+            look = {"marker": "|", "markersize": 7, "markeredgewidth": 1.2, "color": _style.KIND_COLOURS[code]}
             axes.plot(
-                content.still,
-                np.zeros(content.still.shape),
-                linestyle="none",
-                marker="|",
-                markersize=7,
-                markeredgewidth=1.2,
-                color=_style.RESTS,
-                transform=axes.get_xaxis_transform(),
-                clip_on=False,
+                at, np.zeros(at.shape), linestyle="none", transform=axes.get_xaxis_transform(), clip_on=False, **look
             )
-            handles.append(
-                Line2D([], [], linestyle="none", marker="|", color=_style.RESTS, mew=1.2, label="no oscillation")
-            )
+            handles.append(Line2D([], [], linestyle="none", label=words, **look))
         axes.locator_params(nbins=5)
         axes.set_xlabel(content.label)
         axes.set_ylabel(content.value_label)
@@ -136,9 +129,8 @@ def _draw_matplotlib(content: _Measured) -> Any:
 def _draw_plotly(content: _Measured) -> Any:
     import plotly.graph_objects as go
 
-    rests, oscillates, *_ = _style.SCREEN_COLOURS
     figure = go.Figure()
-    moving = ~np.isnan(content.middle)
+    moving, end = content.moving, content.end
     if content.wanted:
         line = {"color": _style.MIDDLE_GREY, "width": 1}
         figure.add_trace(go.Scatter(x=content.identity, y=content.identity, mode="lines", line=line, name="equal"))
@@ -146,37 +138,33 @@ def _draw_plotly(content: _Measured) -> Any:
         figure.add_trace(
             go.Scatter(
                 x=content.across[moving],
-                y=content.middle[moving],
+                y=end.frequency[moving],
                 mode="markers",
-                marker={"color": oscillates, "size": 8},
+                marker={"color": _style.SCREEN_COLOURS[_style.KINDS.index("oscillates")], "size": 8},
                 error_y={
                     "type": "data",
-                    "array": (content.high - content.middle)[moving],
-                    "arrayminus": (content.middle - content.low)[moving],
+                    "array": (end.highest - end.frequency)[moving],
+                    "arrayminus": (end.frequency - end.lowest)[moving],
                     "thickness": 1.2,
                     "width": 3,
                 },
                 text=[words for words, shown in zip(content.words, moving, strict=True) if shown],
-                name=f"learned, last {content.n_epochs} epochs",
+                name=content.points_label,
                 hovertemplate="%{text}<br>learned %{y:.4g} rad/step<extra></extra>",
             )
         )
-    if content.still.size:
-        values = np.concatenate([content.low[moving], content.identity if content.wanted else []])
-        floor = float(values.min()) if values.size else 0.0
+    drawn = np.concatenate([end.lowest[moving], content.identity if content.wanted else []])
+    floor = float(drawn.min()) if drawn.size else 0.0
+    for words, code, at in content.ticks():
+        colour = _style.SCREEN_COLOURS[code]
         figure.add_trace(
             go.Scatter(
-                x=content.still,
-                y=np.full(content.still.shape, floor),
+                x=at,
+                y=np.full(at.shape, floor),
                 mode="markers",
-                marker={
-                    "symbol": "line-ns-open",
-                    "size": 12,
-                    "color": rests,
-                    "line": {"width": 2, "color": rests},
-                },
-                name="no oscillation",
-                hovertemplate="no oscillation<extra></extra>",
+                marker={"symbol": "line-ns-open", "size": 12, "color": colour, "line": {"width": 2, "color": colour}},
+                name=words,
+                hovertemplate=f"%{{x:.4g}}: {words}<extra></extra>",
             )
         )
     _style.style_plotly(figure, height=360)

@@ -1,6 +1,7 @@
 """How the output moves in time at one epoch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,18 +49,30 @@ def transient(
     positions = choose_inputs(orbits, inputs, everything=False)
     at_output = choose_output(orbits, output)
     samples = Orbits.of(orbits.isel(step=[at_epoch]), at_output)
-    content = {
-        "time": orbits["time"].values if "time" in orbits.coords else np.arange(orbits.sizes["time"]),
-        "curves": [samples.values[0, position] for position in positions],
-        "words": [
+    courses = _Courses(
+        time=orbits["time"].values if "time" in orbits.coords else np.arange(orbits.sizes["time"]),
+        curves=[samples.values[0, position] for position in positions],
+        words=[
             input_words(orbits, position, short=at > 0) + _diverged(samples, position)
             for at, position in enumerate(positions)
         ],
-        "value_range": samples.value_range(positions),
-        "value_label": value_label(orbits, at_output),
-        "epoch": epochs[at_epoch],
-    }
-    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(**content)
+        value_range=samples.value_range(positions),
+        value_label=value_label(orbits, at_output),
+        time_label=f"time step (epoch {epochs[at_epoch]}, one line per start)",
+    )
+    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(courses)
+
+
+@dataclass(frozen=True, eq=False)
+class _Courses:
+    """For each panel its ``curves`` (start, time) and its ``words``."""
+
+    time: np.ndarray
+    curves: list[np.ndarray]
+    words: list[str]
+    value_range: tuple[float, float]
+    value_label: str
+    time_label: str
 
 
 def _position(epochs: list[int], epoch: int) -> int:
@@ -78,56 +91,40 @@ def _colours(n: int) -> list[str]:
     return [_style.LINE_COLOURS[k % len(_style.LINE_COLOURS)] for k in range(n)]
 
 
-def _draw_matplotlib(
-    *,
-    time: np.ndarray,
-    curves: list[np.ndarray],
-    words: list[str],
-    value_range: tuple[float, float],
-    value_label: str,
-    epoch: int,
-) -> Any:
+def _draw_matplotlib(shown: _Courses) -> Any:
     with _style.matplotlib_style():
-        figure = _style.new_matplotlib_figure(0.5 + 0.95 * len(curves))
-        panels = figure.subplots(len(curves), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
-        for panel, lines, label in zip(panels, curves, words, strict=True):
+        figure = _style.new_matplotlib_figure(0.5 + 0.95 * len(shown.curves))
+        panels = figure.subplots(len(shown.curves), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+        for panel, lines, label in zip(panels, shown.curves, shown.words, strict=True):
             for line, colour in zip(lines, _colours(len(lines)), strict=True):
-                panel.plot(time, line, color=colour, marker="." if len(time) == 1 else None)
+                panel.plot(shown.time, line, color=colour, marker="." if len(shown.time) == 1 else None)
             _style.corner_label(panel, label)
-        panels[len(panels) // 2].set_ylabel(value_label)
-        panels[-1].set_xlabel(f"time step (epoch {epoch}, one line per start)")
+        panels[len(panels) // 2].set_ylabel(shown.value_label)
+        panels[-1].set_xlabel(shown.time_label)
         panels[-1].margins(x=0)
-        panels[-1].set_ylim(value_range)
+        panels[-1].set_ylim(shown.value_range)
     return figure
 
 
-def _draw_plotly(
-    *,
-    time: np.ndarray,
-    curves: list[np.ndarray],
-    words: list[str],
-    value_range: tuple[float, float],
-    value_label: str,
-    epoch: int,
-) -> Any:
+def _draw_plotly(shown: _Courses) -> Any:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    n = len(curves)
+    n = len(shown.curves)
     height = 130 * n + 60
     figure = make_subplots(
         rows=n,
         cols=1,
         shared_xaxes=True,
-        subplot_titles=words,
+        subplot_titles=shown.words,
         vertical_spacing=28 / height,
     )
-    for row, lines in enumerate(curves, start=1):
+    for row, lines in enumerate(shown.curves, start=1):
         for start, (line, colour) in enumerate(zip(lines, _colours(len(lines)), strict=True)):
             trace = go.Scatter(
-                x=time,
+                x=shown.time,
                 y=line,
-                mode="lines" if len(time) > 1 else "markers",
+                mode="lines" if len(shown.time) > 1 else "markers",
                 line={"color": colour, "width": 1.3},
                 showlegend=False,
                 hovertemplate=f"step %{{x}}<br>value %{{y:.4g}}<extra>start {start}</extra>",
@@ -137,9 +134,9 @@ def _draw_plotly(
     figure.update_layout(margin={"t": 28, "b": 48})
     figure.update_annotations(x=0, xanchor="left", font={"size": 12})
     figure.update_xaxes(showgrid=False)
-    figure.update_yaxes(range=list(value_range))
+    figure.update_yaxes(range=list(shown.value_range))
     for row in range(2, n + 1):
         figure.update_yaxes(matches="y", row=row, col=1)
-    figure.update_xaxes(title=f"time step (epoch {epoch}, one line per start)", row=n, col=1)
-    figure.update_yaxes(title=value_label, row=n // 2 + 1, col=1)
+    figure.update_xaxes(title=shown.time_label, row=n, col=1)
+    figure.update_yaxes(title=shown.value_label, row=n // 2 + 1, col=1)
     return figure

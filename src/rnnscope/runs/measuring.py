@@ -1,0 +1,83 @@
+"""Measuring a probe at many snapshots of a run, storing results as they come."""
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from rnnscope.base.errors import DamagedFileError
+from rnnscope.base.probe import Probe
+from rnnscope.base.threads import torch_threads
+from rnnscope.execution import map_units
+from rnnscope.runs import results
+from rnnscope.runs.tensors import load_tensors
+from rnnscope.systems import System
+
+Progress = Callable[[int, int], None]
+_ONE_THREAD_BELOW = 100_000  # parameters: splitting products of such networks costs more than it saves
+
+
+def measure(
+    probe: Probe,
+    template: System,
+    snapshots: list[tuple[int, str]],
+    folder: Path,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> list[str]:
+    """Measure at snapshots (step, path) and store blocks in ``folder``; returns a line for each that is damaged.
+
+    Interrupted, it stores what is measured.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    per_unit = 1 if executor is None else min(16, math.ceil(len(snapshots) / 8))
+    units = [(probe, template, snapshots[k : k + per_unit]) for k in range(0, len(snapshots), per_unit)]
+    waiting: list[xr.Dataset] = []
+    problems: list[str] = []
+    done, flushed = 0, time.monotonic()
+
+    def flush() -> None:
+        nonlocal flushed
+        flushed = time.monotonic()
+        if waiting:
+            results.write_block(folder, xr.concat(sorted(waiting, key=lambda part: int(part["step"][0])), dim="step"))
+            waiting.clear()
+
+    small = sum(p.numel() for p in template.params.values()) < _ONE_THREAD_BELOW
+    try:
+        with torch_threads(1 if small else None):
+            for parts, damaged in map_units(measure_snapshots, units, executor):
+                problems += damaged
+                for part in parts:
+                    waiting.append(part)
+                    if len(waiting) == results.BLOCK or time.monotonic() - flushed > results.FLUSH_SECONDS:
+                        flush()
+                done += len(parts) + len(damaged)
+                if progress is not None:
+                    progress(done, len(snapshots))
+    finally:
+        flush()
+    return problems
+
+
+def measure_snapshots(
+    probe: Any, template: System, snapshots: list[tuple[int, str]]
+) -> tuple[list[xr.Dataset], list[str]]:
+    """A work unit: the probe's Dataset for each snapshot (step, path), and a line for each that is damaged."""
+    parts, problems = [], []
+    for step, path in snapshots:
+        try:
+            system = template.at(load_tensors(Path(path))[0])
+        except (DamagedFileError, FileNotFoundError) as error:
+            problems.append(str(error))
+            continue
+        except ValueError as error:
+            problems.append(f"{path}: does not fit the run's model: {error}")
+            continue
+        parts.append(probe.measure(system).expand_dims(step=np.array([step], dtype=np.int64)))
+    return parts, problems
