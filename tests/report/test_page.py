@@ -172,6 +172,13 @@ def test_several_runs_stand_side_by_side_on_equal_axes(still_run, tmp_path):
     assert layouts[0]["xaxis"]["range"][1] == 60.5
 
 
+def test_no_learned_frequency_no_figure_of_it(still_run, tmp_path):
+    run = still_run(n_epochs=60)
+    assert 'id="figure-frequency-0"' in rs.write_report(run, tmp_path / "report.html").read_text()
+    run.orbits = run.orbits.isel(step=slice(0, 38))  # births at the end, at less than half of the last 20
+    assert 'id="figure-frequency-0"' not in rs.write_report(run, tmp_path / "report.html").read_text()
+
+
 def test_one_of_several_runs_was_never_measured(still_run, tmp_path):
     runs = [still_run(), still_run(measured=False, name="bare"), still_run(name="third")]
     text = Page(rs.write_report(runs, tmp_path / "report.html").read_text()).text
@@ -245,3 +252,23 @@ def test_a_browser_draws_each_saved_figure(synthetic, tmp_path, name):
     assert 'class="main-svg"' in document
     assert "CONSOLE" not in said, said[-2000:]
     assert asked == []
+
+
+def test_a_few_wild_epochs_of_one_run_do_not_flatten_the_others():
+    import numpy as np
+    import xarray as xr
+
+    from rnnscope.report._write import common_range
+
+    def orbits(*amplitudes):
+        values = np.array(amplitudes)[:, None] * np.linspace(-1, 1, 11)
+        return xr.Dataset({"orbit": (("step", "input", "start", "time", "output"), values[:, None, None, :, None])})
+
+    low, high = common_range([orbits(1, 1, 1, 1), orbits(150, 2, 2, 2)])
+    assert -4 < low < -2
+    assert 2 < high < 4
+    low, high = common_range([orbits(1, 1, 1, 1), orbits(3, 3, 3, 3)])
+    assert low < -3
+    assert high > 3
+    assert common_range([orbits(np.nan, np.nan)]) == (-1, 1)
+    assert common_range([orbits(0, 0)]) == (-1, 1)

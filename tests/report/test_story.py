@@ -200,8 +200,8 @@ def test_the_last_epochs_are_told_as_throughout_only_if_they_are():
     )
     assert sentences(told(["or"] * 10 + ["ro"] * 10))[0] == begins + "mostly oscillates at both inputs."
     assert sentences(told(["oru"] * 15 + ["oou"] * 5))[0] == (
-        begins + "oscillates throughout at 1 of 3 inputs, mostly rests at 1 of 3 inputs and moves in a way that could "
-        "not be told throughout at 1 of 3 inputs."
+        begins + "oscillates throughout at 1 of 3 inputs, mostly rests at 1 of 3 inputs "
+        "and remains undetermined throughout at 1 of 3 inputs."
     )
 
 

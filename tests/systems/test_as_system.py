@@ -300,7 +300,7 @@ class SubclassedLinear(nn.Linear):
 def test_subclasses_and_hooks_are_refused_in_pairs_too():
     with pytest.raises(UnsupportedModelError, match="came a subclass"):
         as_system(SubclassedRNN(1, 2))
-    with pytest.raises(UnsupportedModelError, match="head: expected torch\.nn\.Linear, came SubclassedLinear"):
+    with pytest.raises(UnsupportedModelError, match=r"head: expected torch\.nn\.Linear, came SubclassedLinear"):
         as_system((nn.GRU(1, 2), SubclassedLinear(2, 1)))
     hooked = nn.GRU(1, 2)
     hooked.register_forward_hook(lambda module, inputs, output: output)

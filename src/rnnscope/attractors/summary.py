@@ -52,7 +52,7 @@ def summarise_orbits(orbits: xr.Dataset, *, tolerance: float = 1e-3) -> xr.Datas
                 frequency,
                 {"long_name": "frequency of the oscillation", "units": "rad/step"},
             ),
-            "input_kind": (dims[:2], _majority(kind), {"long_name": "what most starts do", **_FLAGS}),
+            "input_kind": (dims[:2], _majority(kind), {"long_name": "what at least half of the starts do", **_FLAGS}),
         },
         coords,
         dict(orbits.attrs),

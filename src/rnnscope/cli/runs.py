@@ -1,25 +1,36 @@
 """rnnscope runs [DIR]."""
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.table import Table
 
+from rnnscope.base.errors import RunError
 from rnnscope.cli import _options as o
-from rnnscope.cli._terminal import named_warnings, out, print_json
+from rnnscope.cli._terminal import named_warnings, out, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from rnnscope.runs import Run
 
 
 def runs(
     folder: Annotated[Path, Parameter(name="DIR", help="Folder with runs.", show_default=True)] = Path("runs"),
     /,
     *,
+    check: Annotated[
+        bool, Parameter(help="Verify every file of the runs and name what is damaged.", negative="", show_default=False)
+    ] = False,
     json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
     """List the runs in a folder."""
     from rnnscope.runs import list_runs
 
+    if check:
+        _check(list_runs(folder), folder, json=json)
+        return
     rows = []
     with named_warnings():
         for run in list_runs(folder):
@@ -52,6 +63,28 @@ def runs(
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
     out.print(table)
+
+
+def _check(found: "list[Run]", folder: Path, *, json: bool) -> None:
+    """Print what is damaged in runs; RunError at the end if anything is."""
+    from rnnscope.runs.checking import check_run
+
+    with progress_bar("checking", "files") as progress:
+        checked = [check_run(run.path, progress) for run in found]
+    n_files = sum(one.n_files for one in checked)
+    damaged = [line for one in checked for line in one.damaged]
+    if json:
+        print_json([asdict(one) for one in checked])
+    else:
+        for line in damaged:
+            out.print(f"damaged: {line}")
+        for line in (line for one in checked for line in one.notes):
+            out.print(f"note: {line}")
+    if damaged:
+        raise RunError(f"{len(damaged)} of {n_files} files under {folder} are damaged")
+    if not json:
+        runs = f"{len(checked)} run{'s' if len(checked) != 1 else ''}"
+        out.print(f"{n_files} files of {runs} verified: all as they were written" if checked else f"no runs in {folder}")
 
 
 def _cell(value: object) -> str:

@@ -92,7 +92,8 @@ def _story(run: "Run", orbits: "xarray.Dataset") -> list[str]:
 
 
 def _facts(run: "Run") -> dict[str, Any]:
-    task, model = run.config.get("task", {}), run.config.get("model", {})
+    tables = (run.config.get(key) for key in ("task", "model"))
+    task, model = (table if isinstance(table, dict) else {} for table in tables)
     reason = run.ended.get("reason", "")
     return {
         "run": str(run.path),

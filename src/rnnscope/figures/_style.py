@@ -105,7 +105,7 @@ def legend_above(figure: "Figure", handles: "Sequence[Artist]") -> None:
     if handles:
         widths = [len(str(handle.get_label())) + 6 for handle in handles]
         half = -(-len(handles) // 2)
-        two_fit = len(handles) < 2 or max(widths[:half]) + max(widths[half:]) <= 66
+        two_fit = len(handles) < 2 or max(widths[:half]) + max(widths[half:]) <= 68
         figure.legend(
             handles=handles,
             loc="outside upper left",

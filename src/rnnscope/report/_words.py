@@ -42,7 +42,7 @@ def ending(facts: "Headline") -> str:
         "rests": "rests",
         "oscillates": "oscillates",
         "diverges": "diverges",
-        "undetermined": "moves in a way that could not be told",
+        "undetermined": "remains undetermined",
     }
     shown = list(zip(KINDS, astuple(facts.counts), astuple(facts.throughout), strict=True))
     shown.sort(key=lambda told: told[0] != "oscillates")

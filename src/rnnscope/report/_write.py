@@ -6,8 +6,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from rnnscope.base.errors import RunError, require
 from rnnscope.base.files import write_text
+from rnnscope.figures._ending import ending
 from rnnscope.figures._style import PLOTLY_CONFIG
 from rnnscope.report._view import View, view_of
 from rnnscope.report.story import number
@@ -114,7 +117,7 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
                 which, shown = "last", orbits.isel(time=slice(-TRANSIENT_STEPS, None))
             figures[f"transient-{at}"] = drawing.transient(shown, backend="plotly")
             view.figures.append((f"transient-{at}", _TRANSIENT_CAPTION.format(which)))
-            if bool(summary["frequency"].notnull().any()):
+            if np.isfinite(ending(summary).frequency).any():
                 figures[f"frequency-{at}"] = drawing.frequency(summary, backend="plotly")
                 view.figures.append((f"frequency-{at}", _FREQUENCY_CAPTION))
         elif _has_loss(run):
@@ -178,13 +181,36 @@ def _main_figures(
     present = [figure for figure in drawn if figure is not None]
     if not alike or len(present) < 2:
         return drawn
-    ranges = [figure.layout.yaxis.range for figure in present]
-    drawn = draw((min(low for low, _ in ranges), max(high for _, high in ranges)))
+    drawn = draw(common_range([orbits for orbits in results if orbits is not None]))
     present = [figure for figure in drawn if figure is not None]
     _share_axis(present, "xaxis", "update_xaxes")
     if all(figure.layout.yaxis3.type == "log" for figure in present if figure.layout.yaxis3):
         _share_axis(present, "yaxis3", "update_yaxes")
     return drawn
+
+
+def common_range(results: "list[xarray.Dataset]") -> tuple[float, float]:
+    """One value axis for several runs: all their values, unless a few epochs of one would flatten all the others.
+
+    Then it is a third wider than what their outputs span at the median epoch of the second half of training.
+    """
+    spans = []
+    for orbits in results:
+        values = orbits["orbit"].transpose("step", ...).values.reshape(orbits.sizes["step"], -1)
+        values = np.where(np.isfinite(values), values, np.nan)
+        values = values[np.isfinite(values).any(1)]
+        if len(values):
+            spans.append(np.stack([np.nanmin(values, 1), np.nanmax(values, 1)], 1))
+    if not spans:
+        return -1.0, 1.0
+    low, high = min(float(span[:, 0].min()) for span in spans), max(float(span[:, 1].max()) for span in spans)
+    late = np.array([np.median(span[len(span) // 2 :], axis=0) for span in spans])
+    usual_low, usual_high = float(late[:, 0].min()), float(late[:, 1].max())
+    margin = (usual_high - usual_low) / 6
+    if margin > 0 and high - low > 5 * (usual_high - usual_low):
+        low, high = usual_low - margin, usual_high + margin
+    space = 0.05 * (high - low) or 1.0
+    return low - space, high + space
 
 
 def _share_axis(figures: list[Any], axis: str, update: str) -> None:

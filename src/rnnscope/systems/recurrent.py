@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rnnscope import cells
-from rnnscope.systems.system import Params, System, Trajectory, Weights, _check_shapes, detached, pick
+from rnnscope.systems.system import Params, System, Trajectory, Weights, detached, pick
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,25 +193,14 @@ class RecurrentSystem(System):
                 point |= {core.full_name(name, k): tensor for name, tensor in own.items()}
         return point
 
-    def simulate(
-        self,
-        state: Float[Tensor, "batch state"],
-        inputs: Float[Tensor, "..."],
-        *,
-        n_steps: int | None = None,
-        states: bool = False,
-        weights: Weights = None,
-    ) -> Trajectory:
-        """As ``System.simulate``; through torch's fused kernel where only outputs are asked for at the own θ."""
+    def fast_path(self, state: Tensor, inputs: Tensor, n_steps: int | None) -> Trajectory | None:
+        """Through torch's fused kernel, for the recurrences that have one."""
         kernel = _KERNELS.get(self.description.core.cell)
-        if states or weights is not None or kernel is None:
-            return super().simulate(state, inputs, n_steps=n_steps, states=states, weights=weights)
-        _check_shapes(self, state, inputs, n_steps)
-        with torch.no_grad():
-            sequence = inputs if n_steps is None else inputs.expand(n_steps, *inputs.shape)
-            outputs, final = self._run_fused(kernel, sequence, state)
-            head = self.materialise_head()
-            return Trajectory(self._head(head, outputs), final, None)
+        if kernel is None:
+            return None
+        sequence = inputs if n_steps is None else inputs.expand(n_steps, *inputs.shape)
+        outputs, final = self._run_fused(kernel, sequence, state)
+        return Trajectory(self._head(self.materialise_head(), outputs), final, None)
 
     def materialise_head(self) -> Weights:
         """The head's weights alone."""
