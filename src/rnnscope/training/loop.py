@@ -87,7 +87,7 @@ def fit(
             provenance={**(provenance or {}), "seed": config.seed, "threads": torch.get_num_threads()},
         )
         if resume:
-            recorder.go_back(done.step, done.calls)
+            recorder.rewind(done.step, done.calls)
         try:
             _train(model, optimizer, config, recorder, done.epoch, on_epoch)
         except TrainingDivergedError as error:

@@ -77,12 +77,15 @@ class Recorder:
         self.every = every or (1 if n_parameters < EVERY_EPOCH_BELOW else None)
         self._optimizer_steps = 0
         self._hook = optimizer.register_step_post_hook(self._count) if optimizer is not None else None
-        self._calls = 0
+        self._calls = self._last_step = 0
         self._last: tuple[int, int] | None = None
+        self._last_written: tuple[int, int] | None = None
+        self._resumed = False
+        self._folder: RunFolder | None
         if resume:
             self._folder = RunFolder.reopen(Run(self.path).path)
             recorded = Run(self.path).scalars
-            self.rewind(max(recorded["step"].tolist(), default=0), len(recorded))
+            self._count_on_from(max(recorded["step"].tolist(), default=0), len(recorded))
             self._resumed = True
         else:
             description = describe_model(model)
@@ -133,16 +136,16 @@ class Recorder:
         self._folder.write_scalars({"step": step, "epoch": epoch, **numbers})
         self.seconds += time.perf_counter() - began
 
-    def rewind(self, step: int, calls: int) -> None:
-        """Count on from here: optimiser steps taken, and calls of ``epoch`` made."""
+    def _count_on_from(self, step: int, calls: int) -> None:
+        """So many optimiser steps were taken, and so many calls of ``epoch`` made."""
         self._optimizer_steps, self._calls, self._last = step, calls, None
         self._last_step, self._resumed = step, False
 
-    def go_back(self, step: int, calls: int) -> None:
+    def rewind(self, step: int, calls: int) -> None:
         """After resuming: remove what was recorded after this optimiser step, and count on from it."""
         assert self._folder is not None
         self._folder.forget_after(step)
-        self.rewind(step, calls)
+        self._count_on_from(step, calls)
 
     @property
     def counted(self) -> tuple[int, int]:
@@ -193,14 +196,9 @@ class Recorder:
         if len(before) < len(recorded):
             step = max(before["step"].tolist(), default=0)
             moved_since = self._optimizer_steps - self._last_step
-            self.go_back(step, len(before))
+            self.rewind(step, len(before))
             self._optimizer_steps += moved_since
         self._resumed = False
-
-    _folder: RunFolder | None
-    _last_step = 0
-    _resumed = False
-    _last_written: tuple[int, int] | None = None
 
     def _count(self, *_: Any) -> None:
         self._optimizer_steps += 1
