@@ -18,7 +18,7 @@ def run(orbits, scalars):
     )
 
 
-@pytest.mark.parametrize("name", ["frequency", "kind-map", "loss", "orbit-diagram", "transient"])
+@pytest.mark.parametrize("name", ["frequency", "kind-map", "loss", "orbit-diagram", "transient", "tunnel"])
 @pytest.mark.parametrize("backend", ["matplotlib", "plotly"])
 def test_every_figure_takes_what_it_needs_from_the_run(run, name, backend):
     figure = rs.figures.draw(name, run, backend=backend)

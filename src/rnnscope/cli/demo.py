@@ -68,6 +68,7 @@ def draw(run: "Run", orbits: "xarray.Dataset", start: "xarray.Dataset") -> list[
     summary = summarise_orbits(orbits)
     drawn = {
         "orbit-diagram.png": figures.orbit_diagram(orbits, scalars=run.scalars),
+        "tunnel.png": figures.tunnel(orbits),
         "kind-map.png": figures.kind_map(summary),
         "transient.png": figures.transient(start),
         "frequency.png": figures.frequency(summary),

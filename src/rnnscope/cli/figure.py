@@ -9,7 +9,7 @@ from rnnscope.cli._terminal import named_warnings, out
 
 
 def figure(
-    name: Annotated[str, Parameter(help="Figure: orbit-diagram, kind-map, transient, frequency, loss.")],
+    name: Annotated[str, Parameter(help="Figure: orbit-diagram, tunnel, kind-map, transient, frequency, loss.")],
     run: o.Run,
     *,
     output: o.Output,

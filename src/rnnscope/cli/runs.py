@@ -84,7 +84,9 @@ def _check(found: "list[Run]", folder: Path, *, json: bool) -> None:
         raise RunError(f"{len(damaged)} of {n_files} files under {folder} are damaged")
     if not json:
         runs = f"{len(checked)} run{'s' if len(checked) != 1 else ''}"
-        out.print(f"{n_files} files of {runs} verified: all as they were written" if checked else f"no runs in {folder}")
+        out.print(
+            f"{n_files} files of {runs} verified: all as they were written" if checked else f"no runs in {folder}"
+        )
 
 
 def _cell(value: object) -> str:

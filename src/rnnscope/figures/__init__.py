@@ -4,7 +4,7 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
 
 >>> names()
-['frequency', 'kind-map', 'loss', 'orbit-diagram', 'transient']
+['frequency', 'kind-map', 'loss', 'orbit-diagram', 'transient', 'tunnel']
 >>> load("orbit-diagrm")
 Traceback (most recent call last):
 ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: frequency, kind-map, ...
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.loss import loss as loss
     from rnnscope.figures.gallery.orbit_diagram import orbit_diagram as orbit_diagram
     from rnnscope.figures.gallery.transient import transient as transient
+    from rnnscope.figures.gallery.tunnel import tunnel as tunnel
 
 _GALLERY = "rnnscope.figures.gallery"
 _HELPERS = {

@@ -110,6 +110,9 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
         if orbits is not None and summary is not None:
             figures[f"main-{at}"] = mains[at]
             view.figures.append((f"main-{at}", _MAIN_CAPTION))
+            if orbits.sizes["time"] >= 2:
+                figures[f"tunnel-{at}"] = drawing.tunnel(orbits, backend="plotly")
+                view.figures.append((f"tunnel-{at}", _TUNNEL_CAPTION))
             beginnings = _stored(run, n_transient=0)
             if beginnings is not None:
                 which, shown = "first", beginnings.isel(time=slice(TRANSIENT_STEPS))
@@ -148,6 +151,10 @@ _MAIN_CAPTION = (
     "recorded looks like the nearest one that was; gaps are epochs that were not looked at. Where several epochs share "
     "a column it has the colour of what is commonest among them, and a stripe at its foot for whatever else occurs. "
     "Drag to enlarge, double-click to go back."
+)
+_TUNNEL_CAPTION = (
+    "The same orbits at a middle input in the plane of the output and its change in one step, epoch behind epoch: a "
+    "state that settled is a thread, a closed curve opens it into a tunnel. Colour is the epoch. Drag to turn."
 )
 _TRANSIENT_CAPTION = (
     "Output against time at the last recorded epoch, at the lowest, a middle and the highest input: the {} steps of "
