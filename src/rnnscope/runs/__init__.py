@@ -2,9 +2,10 @@
 
     config.toml              settings, as given and completed
     model.toml               what rebuilds the network's map
-    provenance.json          versions, machine, command, when
+    provenance.json          versions, machine, command, when; SHA-256 of itself and of the two above
     scalars.jsonl            a line for each epoch; the only file that is appended to
-    ended.json               how training ended, once it has; recording.json: who resumed it
+    ended.json               how training ended, once it has; SHA-256 of itself and of scalars.jsonl
+    recording.json           who resumed it
     checkpoint.safetensors   what resuming needs; replaced as training goes on
     snapshots/<step>.safetensors
     probes/<name>-<key>/<first>-<last>.nc   with its SHA-256 beside it

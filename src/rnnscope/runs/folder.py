@@ -20,6 +20,7 @@ from rnnscope.base.errors import RunError
 from rnnscope.base.files import write_text
 from rnnscope.base.probe import plain
 from rnnscope.runs.scalars import append_scalars, keep_scalars
+from rnnscope.runs.sealed import read_sealed, write_sealed
 from rnnscope.runs.tensors import save_tensors
 
 _PACKAGES = ("rnnscope", "torch", "numpy", "scipy", "xarray")
@@ -38,26 +39,24 @@ class RunFolder:
         """A new run folder; RunError if anything else is at ``path`` already, which is left as it is."""
         refuse_existing(path)
         try:
-            files = {
-                "config.toml": tomli_w.dumps(without_none(config)),
-                "model.toml": tomli_w.dumps(without_none(model)),
-                "provenance.json": json.dumps({**describe_origin(), **without_none(provenance)}, indent=1) + "\n",
-            }
+            settings, description = tomli_w.dumps(without_none(config)), tomli_w.dumps(without_none(model))
+            origin = json.loads(json.dumps({**describe_origin(), **without_none(provenance)}))
         except (TypeError, ValueError) as error:
             raise ValueError(f"config, provenance: expected plain numbers, text, lists and tables: {error}") from None
         (path / "snapshots").mkdir(parents=True)
-        for name, content in files.items():
-            write_text(path / name, content)
+        write_text(path / "config.toml", settings)
+        write_text(path / "model.toml", description)
+        write_sealed(path / "provenance.json", origin, beside=("config.toml", "model.toml"))
         return cls(path)
 
     @classmethod
     def reopen(cls, path: Path) -> Self:
         """A run folder to go on recording in; RunError if another process still does."""
-        owner = read_json(path / "recording.json") or read_json(path / "provenance.json")
+        owner = read_owner(path)
         if not (path / "ended.json").exists() and is_alive(owner) and owner.get("process") != os.getpid():
             raise RunError(f"{path}: process {owner.get('process')} is still recording in it; wait for it or stop it")
         (path / "ended.json").unlink(missing_ok=True)
-        write_text(path / "recording.json", json.dumps({"resumed": now(), **_process()}, indent=1) + "\n")
+        write_sealed(path / "recording.json", {"resumed": now(), **_process()})
         return cls(path)
 
     def write_scalars(self, row: Mapping[str, float | int | str]) -> None:
@@ -83,7 +82,7 @@ class RunFolder:
     def end(self, status: str, **details: Any) -> None:
         """Say how recording ended."""
         content = {"status": status, "ended": now(), **details}
-        write_text(self.path / "ended.json", json.dumps(content, indent=1) + "\n")
+        write_sealed(self.path / "ended.json", content, beside=("scalars.jsonl",))
 
 
 def snapshot_path(run: Path, step: int) -> Path:
@@ -148,23 +147,19 @@ def without_none(tables: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file as a dict; empty if it is missing or not valid."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+def read_owner(run: Path) -> dict[str, Any]:
+    """The process that records in a run or did so last: of recording.json, else of provenance.json."""
+    return read_sealed(run / "recording.json").content or read_sealed(run / "provenance.json").content
 
 
 def is_alive(owner: Mapping[str, Any]) -> bool:
     """Whether the process that a file of this machine names is still there."""
     process = owner.get("process")
-    if owner.get("host") != socket.gethostname() or not isinstance(process, int):
+    if owner.get("host") != socket.gethostname() or not isinstance(process, int) or process < 1:
         return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

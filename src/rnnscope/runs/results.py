@@ -11,6 +11,7 @@ import xarray as xr
 from rnnscope.base.errors import DamagedFileError
 from rnnscope.base.files import file_digest, replacing, write_text
 from rnnscope.base.probe import Probe
+from rnnscope.runs.sealed import read_sealed, write_sealed
 
 BLOCK = 256  # opening a netCDF file takes about 80 ms, whatever its size
 FLUSH_SECONDS = 30.0  # a kill loses no more than this
@@ -29,22 +30,27 @@ def read_settings(folder: Path) -> dict[str, Any]:
         DamagedFileError: neither probe.json nor any block says.
 
     """
-    descriptions = [folder / "probe.json", *sorted(folder.glob("*.nc"))]
-    for path in descriptions:
+    described = read_sealed(folder / "probe.json")
+    if not described.problem and isinstance(described.content.get("settings"), dict):
+        return described.content["settings"]
+    for path in sorted(folder.glob("*.nc")):
         try:
-            if path.suffix == ".json":
-                return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
-            return dict(json.loads(read_block(path).attrs["settings"])["settings"])
-        except (OSError, ValueError, KeyError, TypeError, DamagedFileError):
+            return describe_block(read_block(path))["settings"]
+        except DamagedFileError:
             continue
-    raise DamagedFileError(f"{descriptions[0]}: missing or not valid; its results are left out")
+    raise DamagedFileError(f"{folder / 'probe.json'}: missing or not valid; its results are left out")
+
+
+def describe_block(block: xr.Dataset) -> dict[str, Any]:
+    """Name, version and settings of the probe that a block was measured with: what probe.json says too."""
+    return json.loads(block.attrs["settings"])
 
 
 def write_block(folder: Path, block: xr.Dataset) -> Path:
     """Write a block of results (dimension ``step`` first) as <first>-<last>.nc, atomically."""
     steps = block["step"].values
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / "probe.json", json.dumps(json.loads(block.attrs["settings"]), indent=1) + "\n")
+    write_sealed(folder / "probe.json", describe_block(block))
     path = folder / f"{steps[0]:010d}-{steps[-1]:010d}.nc"
     with replacing(path) as temporary:
         block.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(block))
@@ -62,15 +68,15 @@ def read_block(path: Path) -> xr.Dataset:
     try:
         wanted = _digest_path(path).read_text().split()[:1]
         if wanted != [file_digest(path)]:
-            raise DamagedFileError(f"{path}: differs from the SHA-256 beside it: cut short or bits were flipped")
+            raise DamagedFileError(f"{path}: differs from {_digest_path(path).name}: cut short or bits were flipped")
         with xr.open_dataset(path, engine="h5netcdf", decode_times=False, decode_timedelta=False) as block:
             return block.load()
     except DamagedFileError:
         raise
     except FileNotFoundError:
-        raise DamagedFileError(f"{path}: the file with its SHA-256 is missing") from None
+        raise DamagedFileError(f"{path}: {_digest_path(path).name} is missing") from None
     except UnicodeDecodeError:
-        raise DamagedFileError(f"{path}: the file with its SHA-256 is damaged") from None
+        raise DamagedFileError(f"{path}: {_digest_path(path).name} is damaged") from None
     except Exception as error:
         raise DamagedFileError(f"{path}: not a readable netCDF file ({error})") from error
 

@@ -2,7 +2,7 @@
 
 import operator
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
@@ -19,8 +19,10 @@ from rnnscope.base.errors import DamagedFileError, RunError, unknown
 from rnnscope.base.probe import Probe, plain
 from rnnscope.runs import folder as layout
 from rnnscope.runs import results
+from rnnscope.runs.checking import check_run
 from rnnscope.runs.measuring import Progress, measure
 from rnnscope.runs.scalars import read_scalars
+from rnnscope.runs.sealed import altered, read_sealed
 from rnnscope.runs.tensors import load_tensors
 from rnnscope.systems import System, as_system, locate, system_from_description
 
@@ -58,11 +60,13 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The settings it was trained with; empty where a Recorder in someone's own loop was given none."""
+        problem = altered(self.path / "config.toml", "provenance.json")
         try:
-            return layout.read_toml(self.path / "config.toml")
+            content = layout.read_toml(self.path / "config.toml")
         except RunError as error:
-            self._report(str(error))
-            return {}
+            content, problem = {}, str(error)
+        self._report(problem, used=bool(content))
+        return content
 
     @cached_property
     def provenance(self) -> dict[str, Any]:
@@ -72,21 +76,20 @@ class Run:
     @property
     def ended(self) -> dict[str, Any]:
         """How recording ended: status and details; empty if it has not, or was killed."""
-        return self._json("ended.json") if (self.path / "ended.json").exists() else {}
+        return self._json("ended.json", optional=True)
 
-    def _json(self, name: str) -> dict[str, Any]:
-        content = layout.read_json(self.path / name)
-        if not content:
-            self._report(f"{self.path / name}: missing or not a JSON object")
-        return content
+    def _json(self, name: str, *, optional: bool = False) -> dict[str, Any]:
+        sealed = read_sealed(self.path / name)
+        if not (optional and not (self.path / name).exists()):
+            self._report(sealed.problem, used=bool(sealed.content))
+        return sealed.content
 
     @property
     def status(self) -> str:
         """'finished', 'interrupted', 'diverged', 'running', or 'recorded' (someone's own loop that said no end)."""
         if self.ended:
             return str(self.ended.get("status", "recorded"))
-        owner = layout.read_json(self.path / "recording.json") or self.provenance
-        if layout.is_alive(owner):
+        if layout.is_alive(self._json("recording.json", optional=True) or self.provenance):
             return "running"
         return "interrupted" if "training" in self.config else "recorded"
 
@@ -96,7 +99,7 @@ class Run:
         frame, problems = read_scalars(self.path / "scalars.jsonl")
         if not (self.path / "scalars.jsonl").exists() and len(self.steps) > 1:
             problems.append(f"{self.path / 'scalars.jsonl'}: missing")
-        for problem in problems:
+        for problem in problems or [altered(self.path / "scalars.jsonl", "ended.json")]:
             self._report(problem)
         return frame
 
@@ -109,18 +112,18 @@ class Run:
     def epochs(self) -> np.ndarray:
         """The epoch of each of ``steps``; that of the initial weights is one before the first recorded."""
         known = dict(zip(self.scalars["step"].tolist(), self.scalars.index.tolist(), strict=True))
-        first = min(known.values(), default=1)
-        steps = self.steps.tolist()
-        return np.array([known[s] if s in known else self._epoch_of(s, first) for s in steps], dtype=np.int64)
+        known |= {step: epoch for step in self.steps.tolist() if (epoch := self._epoch_of(step, known)) is not None}
+        known.setdefault(0, min(known.values(), default=1) - 1)
+        return np.array([known.get(step, -1) for step in self.steps.tolist()], dtype=np.int64)
 
-    def _epoch_of(self, step: int, first: int) -> int:
-        """The epoch of a snapshot whose line in the scalars is missing."""
-        if step == 0:
-            return first - 1
+    def _epoch_of(self, step: int, known: Mapping[int, int]) -> int | None:
+        """The epoch of a snapshot: that in the scalars, or its own where that line is missing; None if it says none."""
+        if step in known or step == 0:
+            return known.get(step)
         try:
             return int(load_tensors(layout.snapshot_path(self.path, step))[1]["epoch"])
-        except (DamagedFileError, KeyError, ValueError):
-            return -1
+        except (DamagedFileError, FileNotFoundError, KeyError, ValueError):
+            return None
 
     def snapshot(self, *, step: int | None = None, epoch: int | None = None) -> dict[str, Tensor]:
         """The state dict after a step or epoch (the last by default).
@@ -141,7 +144,13 @@ class Run:
         """The network's map without its weights: ``template.at(snapshot)``."""
         if self._model is not None:
             return locate(as_system(self._model), self.snapshot())
+        if problem := altered(self.path / "model.toml", "provenance.json"):
+            raise DamagedFileError(f"{problem}. Put it back, or give the network: Run(path, model=…)")
         return system_from_description(layout.read_toml(self.path / "model.toml"))
+
+    def check(self) -> list[str]:
+        """Verify every file of the run; a line for each that is damaged, with the remedy."""
+        return list(check_run(self.path).damaged)
 
     def _step(self, step: int | None, epoch: int | None) -> int:
         if not len(self.steps):
@@ -346,14 +355,19 @@ class Run:
 
     @cached_property
     def _task(self) -> Any:
-        table = dict(self.config.get("task", {}))
+        table = self.config.get("task", {})
+        table = dict(table) if isinstance(table, dict) else {}
         name = table.pop("name", None)
-        return tasks.build(name, **table) if name in tasks.names() else None
+        try:
+            return tasks.build(name, **table) if name in tasks.names() else None
+        except (TypeError, ValueError) as error:
+            self._report(f"{self.path / 'config.toml'}: task: {error}")
+            return None
 
-    def _report(self, problem: str) -> None:
-        if problem not in self.damaged:
+    def _report(self, problem: str | None, *, used: bool = False) -> None:
+        if problem is not None and problem not in self.damaged:
             self.damaged.append(problem)
-            warnings.warn(f"left out: {problem}", stacklevel=3)
+            warnings.warn(f"{'used all the same' if used else 'left out'}: {problem}", stacklevel=3)
 
     @classmethod
     def from_checkpoints(

@@ -84,7 +84,7 @@ def _parse(line: bytes) -> dict:
         row = json.loads(line)
         crc = row.pop("crc")
         row["step"], row["epoch"] = int(row["step"]), int(row["epoch"])
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise DamagedFileError("not a record") from None
     if crc != _check_sum(json.dumps(row)):
         raise DamagedFileError("differs from its check sum")
