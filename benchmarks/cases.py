@@ -68,7 +68,7 @@ def orbits() -> list[Timing]:
                 f"orbits, LSTM {hidden_size}, {kind}, against nn.LSTM",
                 ours,
                 direct,
-                at_most=1.1 if hidden_size > 100 else 1.75,
+                at_most=1.1 if hidden_size > 100 else 2.0,
                 note=note,
             )
         )
