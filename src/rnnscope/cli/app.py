@@ -17,7 +17,7 @@ Everything is kept in a run folder (runs/TASK-MODEL-SEED), and is there for Pyth
 _COMMANDS = {
     "demo": "Train a small LSTM on sine waves, record it, and show which attractors it had when.\n\n"
     "Example: rnnscope demo --seed 3 --run runs/demo-3",
-    "train": "Train a network on a task and record it. Common settings: n_epochs, learning_rate, max_gradient_norm, "
+    "train": "Train a network on a task and record it.\n\nCommon settings: n_epochs, learning_rate, max_gradient_norm, "
     "schedule, hidden_size, num_layers, task.length, batch_size; a wrong name lists all.\n\n"
     "Example: rnnscope train sine --model gru --set n_epochs=300",
     "resume": "Go on with a training that was interrupted or killed.\n\nExample: rnnscope resume runs/sine-lstm-0",

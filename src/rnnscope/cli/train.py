@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 def train(
     task: Annotated[str, Parameter(help="Task, such as sine.")],
     *,
-    model: Annotated[str | None, Parameter(help="Network: lstm (default), gru, rnn.")] = None,
+    model: Annotated[
+        str | None,
+        Parameter(
+            help="Network: lstm (default), stable-lstm, orthogonal, gru, rnn, stable-rnn, antisymmetric, chaos-free, "
+            "cornn, lru, mingru."
+        ),
+    ] = None,
     preset: o.Preset = None,
     config: o.Config = None,
     set: o.Changes = None,

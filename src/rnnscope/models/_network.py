@@ -1,3 +1,4 @@
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, cast
@@ -37,7 +38,7 @@ class SequenceNetwork(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSettings:
+class NetworkSettings(ABC):
     """Settings common to all models; ``input_size`` and ``output_size`` come from the task."""
 
     input_size: int
@@ -50,8 +51,9 @@ class NetworkSettings:
             value = getattr(self, name)
             require(type(value) is int and value > 0, name, "a positive whole number", value)
 
+    @abstractmethod
     def build(self) -> SequenceNetwork:
-        raise NotImplementedError(f"{type(self).__module__}.Settings must say how the network is built")
+        """The network, its weights drawn from torch's global generator."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,3 +1,4 @@
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,33 +20,33 @@ class ConstantInputs:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class Task(ABC):
     """A frozen description that gives data, cost, head and the constant inputs to probe."""
 
     name: ClassVar[str]
     input_size: ClassVar[int]
     output_size: ClassVar[int]
 
+    @abstractmethod
     def data(self) -> tuple[Tensor, Tensor]:
         """Inputs (sequence, time, input_size) and targets (sequence, time, output_size), float32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def batches(self) -> list[tuple[Tensor, Tensor]]:
         """The data in the order and the portions in which training sees them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cost(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """What is differentiated, a scalar."""
-        raise NotImplementedError
 
+    @abstractmethod
     def reported(self, cost: float, n_values: int) -> float:
         """The loss that is recorded, from costs summed over an epoch and the number of target values in it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def input_bound(self) -> float:
         """The largest absolute value of an input: what stable networks are stable for."""
-        raise NotImplementedError
 
+    @abstractmethod
     def constant_inputs(self) -> ConstantInputs:
         """The inputs at which the network's attractors are looked for."""
-        raise NotImplementedError
