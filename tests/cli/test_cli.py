@@ -144,3 +144,30 @@ def test_closed_pipe_is_no_error(small_run):
         f"{RNNSCOPE} show {small_run.path} --json | head -1", shell=True, capture_output=True, text=True, check=False
     )
     assert shown.stderr == ""
+
+
+def test_json_is_standard_where_a_loss_is_not_a_number(tmp_path, capsys):
+    diverging = ["--set", "learning_rate=1e30", "--set", "schedule=constant", "--set", "nonlinearity=relu"]
+    call(
+        "train", "sine", "--model", "rnn", *TINY, *diverging, "--set", "n_epochs=30", "--run", tmp_path / "r", status=2
+    )
+    assert "finite gradient norm" in capsys.readouterr().err
+    for arguments in (("runs", tmp_path), ("show", tmp_path / "r")):
+        call(*arguments, "--json")
+        json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_brackets_in_paths_are_paths(tmp_path, capsys):
+    run = tmp_path / "run[v2] [/a] ü"
+    call("train", "sine", *TINY, "--run", run)
+    assert f"kept in {run}" in capsys.readouterr().out
+    call("runs", tmp_path)
+    assert "run[v2] [/a] ü" in capsys.readouterr().out
+
+
+def test_settings_of_the_probe_are_checked_before_training(tmp_path, capsys):
+    call("train", "sine", *TINY, "--set", "orbits.n_keep=-1", "--run", tmp_path / "r", status=2)
+    assert "n_keep: expected a whole number of at least 1, came -1" in capsys.readouterr().err
+    call("train", "sine", *TINY, "--set", "seed=3", "--run", tmp_path / "r", status=2)
+    assert "give it as --seed" in capsys.readouterr().err
+    assert not (tmp_path / "r").exists()
