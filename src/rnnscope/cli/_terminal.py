@@ -61,7 +61,7 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
 
 def _plain_progress(what: str, unit: str) -> Callable[..., None]:
     def report(done: int, total: int, note: str = "") -> None:
-        if done == total or done % max(1, total // 10) == 0:
+        if done == total or (total >= 20 and done % (total // 10) == 0):
             print(f"{what}: {unit} {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
 
     return report

@@ -177,19 +177,7 @@ def _menu(panels: list[Layers], owners: list[int | None], first: int) -> dict[st
         }
         for at, layers in enumerate(panels)
     ]
-    return {
-        "buttons": buttons,
-        "active": first,
-        "direction": "down",
-        "showactive": True,
-        "x": 0,
-        "xanchor": "left",
-        "y": 1.0,
-        "yanchor": "bottom",
-        "pad": {"b": 6, "t": 0},
-        "bordercolor": _style.GRID,
-        "bgcolor": "rgba(128,128,128,0.1)",
-    }
+    return _style.plotly_menu(buttons, first)
 
 
 def _legend(diagram: Diagram, kinds: list[str]) -> list[dict[str, Any]]:

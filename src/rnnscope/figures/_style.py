@@ -188,6 +188,23 @@ def style_plotly(figure: "PlotlyFigure", *, height: int) -> "PlotlyFigure":
     return figure
 
 
+def plotly_menu(buttons: list[dict[str, Any]], first: int) -> dict[str, Any]:
+    """A menu above the left corner of the panels, one of whose entries is chosen to begin with."""
+    return {
+        "buttons": buttons,
+        "active": first,
+        "direction": "down",
+        "showactive": True,
+        "x": 0,
+        "xanchor": "left",
+        "y": 1.0,
+        "yanchor": "bottom",
+        "pad": {"b": 6, "t": 0},
+        "bordercolor": GRID,
+        "bgcolor": "rgba(128,128,128,0.1)",
+    }
+
+
 def legend_entry(name: str, colour: str, *, line: bool = False, symbol: str = "square") -> dict[str, Any]:
     """A scatter trace with no data that stands for ``name`` in a plotly legend."""
     look = (

@@ -152,16 +152,4 @@ def _menu(panels: list[Planes], owners: list[int], first: int) -> dict[str, Any]
         }
         for at, panel in enumerate(panels)
     ]
-    return {
-        "buttons": buttons,
-        "active": first,
-        "direction": "down",
-        "showactive": True,
-        "x": 0,
-        "xanchor": "left",
-        "y": 1.0,
-        "yanchor": "bottom",
-        "pad": {"b": 6, "t": 0},
-        "bordercolor": _style.GRID,
-        "bgcolor": "rgba(128,128,128,0.1)",
-    }
+    return _style.plotly_menu(buttons, first)
