@@ -8,14 +8,15 @@ from rnnscope.base.errors import unknown
 
 def main() -> None:
     """Run cases and keep their timings."""
-    chosen = sys.argv[1:] or list(cases.CASES)
+    known = cases.load()
+    chosen = sys.argv[1:] or list(known)
     for name in chosen:
-        if name not in cases.CASES:
-            sys.exit(f"error: {unknown('case', name, cases.CASES)}")
+        if name not in known:
+            sys.exit(f"error: {unknown('case', name, known)}")
     timings = []
     for name in chosen:
         print(f"{name} …", flush=True)
-        timings += cases.CASES[name]()
+        timings += known[name]()
     print(f"kept in {harness.write(timings).relative_to(harness.RESULTS.parent.parent)}")
 
 

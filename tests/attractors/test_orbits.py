@@ -162,6 +162,33 @@ def test_starts_are_the_same_at_every_input_and_independent_of_the_global_seed()
     np.testing.assert_array_equal(a.orbit[0], a.orbit[1])
 
 
+def test_visited_starts_are_states_on_the_given_sequences():
+    """Brute force: a loop over the cell; without noise each start is a state of it, with noise it is that far off."""
+    from rnnscope.attractors._starts import draw_starts
+
+    with torch.random.fork_rng():
+        torch.manual_seed(2)
+        system = as_system(nn.LSTM(2, 5).double())
+    sequences = torch.randn(7, 30, 2, generator=torch.Generator().manual_seed(0))
+    x, visited = torch.zeros(7, 10, dtype=torch.float64), []
+    for t in range(30):
+        x = system.step(system.weights, x, system.drive(system.weights, sequences[:, t].double()))
+        visited.append(x)
+    visited = torch.cat(visited)
+    starts = draw_starts("visited(0)", 40, system, 0, "orbits", sequences)
+    assert (starts[:, None] - visited).abs().amax(-1).amin(1).max() < 1e-12
+    assert len(starts.unique(dim=0)) > 30
+    noisy = draw_starts("visited(0.5)", 40, system, 0, "orbits", sequences) - starts
+    assert (noisy.std(0) / (0.5 * visited.std(0)) - 1).abs().max() < 0.6
+    orbits = Orbits(n_transient=0, n_keep=1).measure(system, sequences)
+    assert '"starts":"visited"' in orbits.attrs["settings"]
+    assert '"starts":"normal(1)"' in Orbits(n_transient=0, n_keep=1).measure(system).attrs["settings"]
+    with pytest.raises(ValueError, match="starts: 'visited' needs input sequences"):
+        Orbits(starts="visited").measure(system)
+    with pytest.raises(ValueError, match=r"sequences: expected shape \(sequence, time, 2\), came \(7, 30, 1\)"):
+        Orbits(starts="visited").measure(system, sequences[..., :1])
+
+
 def test_dataset_says_what_it_is():
     orbits = Orbits(inputs=[[0.5]], keep_states=True, n_transient=10, n_keep=5).measure(rotation(1.0, 0.3))
     assert orbits.orbit.dims == ("input", "start", "time", "output")
@@ -180,8 +207,10 @@ def test_dataset_says_what_it_is():
         ({"inputs": [[float("nan")]]}, "inputs: expected finite numbers"),
         ({"inputs": []}, "inputs: expected numbers of shape"),
         ({"inputs": "zero"}, "inputs: expected numbers of shape"),
-        ({"starts": "normal"}, r"starts: expected 'normal\(std\)' with std > 0"),
-        ({"starts": "normal(-1)"}, r"starts: expected 'normal\(std\)' with std > 0"),
+        ({"starts": "normal"}, r"starts: expected 'visited', 'visited\(noise\)', 'normal\(std\)'"),
+        ({"starts": "normal(-1)"}, r"starts: expected 'visited', .* came 'normal\(-1\)'"),
+        ({"starts": "visited(-1)"}, r"starts: expected 'visited', .* came 'visited\(-1\)'"),
+        ({"starts": "visited(nan)"}, "starts: expected 'visited', "),
         ({"starts": 3}, "starts: expected numbers"),
         ({"n_starts": 0}, "n_starts: expected a whole number of at least 1, came 0"),
         ({"n_keep": 2.5}, "n_keep: expected a whole number"),

@@ -19,6 +19,7 @@ from rnnscope.base.files import file_digest
 from rnnscope.cli import main
 from rnnscope.runs import Run, RunFolder, list_runs
 from rnnscope.runs.checking import check_run
+from rnnscope.runs.sequences import write_sequences
 from rnnscope.runs.tensors import load_tensors
 from rnnscope.systems import System
 
@@ -31,6 +32,7 @@ KINDS = (
     "ended.json",
     "scalars.jsonl",
     "checkpoint.safetensors",
+    "sequences.safetensors",
     "snapshots/*.safetensors",
     "probes/*/probe.json",
     "probes/*/*.nc",
@@ -43,6 +45,7 @@ def run_path(small_run, tmp_path_factory):
     """A run that was resumed and finished, with two sets of results in three blocks; left as it was by every test."""
     path = shutil.copytree(small_run.path, tmp_path_factory.mktemp("checked") / "run")
     RunFolder.reopen(path).end("finished", recorder_seconds=0.25)
+    write_sequences(path, Run(path).sequences, 1)
     run = Run(path)
     run.probe("orbits", n_keep=20, epochs=[0, 2, 4], **QUICK)
     run.probe("orbits", n_keep=20, epochs=[1, 3], **QUICK)
@@ -83,12 +86,12 @@ def unsealed(run):
 def test_a_whole_run(run_path, capsys):
     checked = check_run(run_path)
     assert (checked.damaged, checked.notes) == ((), ())
-    assert checked.n_files == 7 + 7 + 2 + 3
+    assert checked.n_files == 8 + 7 + 2 + 3
     assert Run(run_path).check() == []
     assert command("runs", "--check", run_path.parent) == 0
     with pytest.raises(SystemExit):
         main(["runs", "--check", str(run_path)])
-    assert "19 files of 1 run verified: all as they were written" in capsys.readouterr().out
+    assert "20 files of 1 run verified: all as they were written" in capsys.readouterr().out
 
 
 def test_damage_is_told_on_the_command_line(run_copy, capsys):
@@ -230,7 +233,7 @@ def read(path) -> Reading:
                 reading.parts[name] = error
                 reading.said.append(str(error))
 
-        for name in ("config", "provenance", "ended", "status", "scalars", "steps", "epochs"):
+        for name in ("config", "provenance", "ended", "status", "scalars", "steps", "epochs", "sequences"):
             note(name, lambda name=name: getattr(run, name))
         for step in range(7):
             note(f"snapshot {step}", lambda step=step: run.snapshot(step=step))
@@ -277,6 +280,7 @@ def own_parts(path, run_path) -> set[str]:
         "ended.json": {"ended", "status"},
         "scalars.jsonl": {"scalars"},
         "checkpoint.safetensors": {"checkpoint"},
+        "sequences.safetensors": {"sequences"},
     }.get(name, set())
 
 

@@ -15,6 +15,8 @@ from rnnscope.attractors import Orbits
 from rnnscope.base.errors import DamagedFileError, RunError, UnsupportedModelError
 from rnnscope.execution import processes
 from rnnscope.runs import Run, list_runs
+from rnnscope.runs.recorded import steps_of
+from rnnscope.runs.results import join_blocks
 from rnnscope.runs.scalars import append_scalars, read_scalars
 from rnnscope.runs.tensors import load_tensors, save_tensors
 from rnnscope.training import Recorder
@@ -39,7 +41,7 @@ def test_probe_equals_measuring_each_network(run_copy):
     result = run_copy.probe(QUICK)
     assert result.orbit.dims == ("step", "input", "start", "time", "output")
     for step in run_copy.steps:
-        alone = QUICK.measure(run_copy.system(step=int(step)))
+        alone = QUICK.measure(run_copy.system(step=int(step)), run_copy.sequences)
         xr.testing.assert_equal(result.sel(step=step).drop_vars(["step", "epoch", "loss"]), alone)
     np.testing.assert_array_equal(result.epoch, run_copy.epochs)
     np.testing.assert_array_equal(result.loss[1:], run_copy.scalars["loss"])
@@ -66,17 +68,55 @@ def test_processes_give_the_same_bytes(run_copy, small_run, tmp_path):
 
 def test_choosing_epochs(small_run, tmp_path):
     run = Run(shutil.copytree(small_run.path, tmp_path / "copy"))
-    assert run._choose(3) == [0, 3, 6]
-    assert run._choose(4) == [0, 4, 6]
-    assert run._choose(slice(2, 5)) == [2, 3, 4]
-    assert run._choose(slice(None, None, 2)) == [0, 2, 4, 6]
-    assert run._choose([6, 1, 1]) == [1, 6]
+    assert steps_of(run.path, run.steps, run.epochs, 3) == [0, 3, 6]
+    assert steps_of(run.path, run.steps, run.epochs, 4) == [0, 4, 6]
+    assert steps_of(run.path, run.steps, run.epochs, slice(2, 5)) == [2, 3, 4]
+    assert steps_of(run.path, run.steps, run.epochs, slice(None, None, 2)) == [0, 2, 4, 6]
+    assert steps_of(run.path, run.steps, run.epochs, [6, 1, 1]) == [1, 6]
     with pytest.raises(RunError, match="no weights were recorded at epoch 99; the nearest is epoch 6"):
         run.probe(QUICK, epochs=[99])
     with pytest.raises(RunError, match="no recorded epoch in slice"):
         run.probe(QUICK, epochs=slice(50, 60))
     with pytest.raises(ValueError, match="epochs: expected a positive stride"):
         run.probe(QUICK, epochs=0)
+
+
+def test_results_of_lengths_that_differ_are_filled_up():
+    def block(step, n):
+        values = {"x": (("step", "point"), np.ones((1, n))), "status": (("step", "point"), np.ones((1, n), np.int8))}
+        return xr.Dataset(values, {"step": [step], "point": np.arange(n)})
+
+    whole = join_blocks([block(0, 2), block(5, 3), block(9, 1)])
+    np.testing.assert_array_equal(whole.x, [[1, 1, np.nan], [1, 1, 1], [1, np.nan, np.nan]])
+    np.testing.assert_array_equal(whole.status, [[1, 1, -1], [1, 1, 1], [1, -1, -1]])
+    assert whole.status.dtype == np.int8
+    assert whole.point.values.tolist() == [0, 1, 2]
+
+
+def test_probes_begin_at_states_that_the_network_visits_on_the_recorded_sequences(tmp_path):
+    model = nn.LSTM(1, 3)
+    sequences = torch.randn(100, 12, 1)
+    with Recorder(tmp_path / "with", model, sequences=sequences) as recorder:
+        recorder.epoch(1, loss=0.5)
+    with Recorder(tmp_path / "without", model) as recorder:
+        recorder.epoch(1, loss=0.5)
+    quick = Orbits(n_transient=5, n_keep=2)
+    seen, unseen = (Run(tmp_path / name).probe(quick) for name in ("with", "without"))
+    assert '"starts":"visited"' in seen.attrs["settings"]
+    assert '"starts":"normal(1)"' in unseen.attrs["settings"]
+    run = Run(tmp_path / "with")
+    assert run.sequences is not None
+    assert run.sequences.shape == (64, 12, 1)
+    xr.testing.assert_equal(seen.isel(step=-1).drop_vars(["step", "epoch", "loss"]),
+                            quick.measure(run.system(), run.sequences))  # fmt: skip
+    with pytest.raises(ValueError, match=r"sequences: expected shape \(sequence, time, 1\), came \(12, 1\)"):
+        Recorder(tmp_path / "flat", model, sequences=sequences[0])
+    assert not (tmp_path / "flat").exists()
+    (tmp_path / "with" / "sequences.safetensors").write_bytes(b"lost")
+    assert "sequences.safetensors" in Run(tmp_path / "with").check()[0]
+    with pytest.raises(DamagedFileError, match=r"sequences\.safetensors"):
+        Run(tmp_path / "with").probe(Orbits(n_transient=3, n_keep=2))
+    Run(tmp_path / "with").probe(Orbits(n_transient=3, n_keep=2, starts="normal(1)"))
 
 
 def test_probe_by_name_takes_the_tasks_inputs(run_copy):

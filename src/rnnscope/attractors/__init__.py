@@ -4,10 +4,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnscope.attractors._starts import chosen_starts as chosen_starts
     from rnnscope.attractors.orbits import Orbits as Orbits
     from rnnscope.attractors.summary import summarise_orbits as summarise_orbits
 
-_HOMES = {"Orbits": "orbits", "summarise_orbits": "summary"}
+_HOMES = {"Orbits": "orbits", "chosen_starts": "_starts", "summarise_orbits": "summary"}
 PROBES = {"orbits": "Orbits"}
 
 

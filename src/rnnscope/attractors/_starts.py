@@ -1,5 +1,7 @@
 import re
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -7,26 +9,53 @@ from rnnscope.base.errors import require
 from rnnscope.base.randomness import make_generator
 from rnnscope.systems import System
 
-EXPECTED = "'normal(std)' with std > 0, such as 'normal(100)', or states (start, state)"
+EXPECTED = "'visited', 'visited(noise)', 'normal(std)' such as 'normal(100)', or states (start, state)"
+_NOISE = 0.1  # of 'visited', relative to the spread of each coordinate
+_SPREAD_OVER = 16  # sequences at least, to know how far each coordinate spreads
 
 
 def check_starts(starts: object) -> None:
-    """Raise unless ``starts`` is 'normal(std)' or a table of numbers."""
+    """Raise unless ``starts`` is None, a distribution or a table of numbers."""
     if isinstance(starts, str):
-        require(_standard_deviation(starts) is not None, "starts", EXPECTED, starts)
-    else:
+        require(_parsed(starts) is not None, "starts", EXPECTED, starts)
+    elif starts is not None:
         require(isinstance(starts, tuple) and starts and isinstance(starts[0], tuple), "starts", EXPECTED, starts)
 
 
-def draw_starts(starts: str | tuple, n_starts: int, system: System, seed: int, name: str) -> Tensor:
-    """States (start, state_size) to begin from: drawn in float64 once per (seed, probe), or as given."""
+def chosen_starts(starts: Any, *, sequences_known: bool) -> Any:
+    """What starts=None stands for: the states visited on input sequences where they are known, else normal(1)."""
+    if starts is not None:
+        return starts
+    return "visited" if sequences_known else "normal(1)"
+
+
+def need_sequences(starts: Any) -> bool:
+    """Whether input sequences decide where these starts are."""
+    return isinstance(starts, str) and starts.startswith("visited")
+
+
+def draw_starts(
+    starts: Any, n_starts: int, system: System, seed: int, name: str, sequences: Tensor | np.ndarray | None = None
+) -> Tensor:
+    """States (start, state_size) to begin from; the same random numbers for every system.
+
+    'normal(std)': each coordinate independently. 'visited(noise)': from the zero state the system runs along input
+    sequences (sequence, time, channel) drawn at random, and stops at a random time; noise is added, normal, with a
+    standard deviation of ``noise`` times that of the coordinate over all states visited. Otherwise states as given.
+
+    Raises:
+        ValueError: states or sequences of the wrong width; 'visited' without sequences.
+
+    """
+    starts = chosen_starts(starts, sequences_known=sequences is not None)
     if isinstance(starts, str):
-        std = _standard_deviation(starts)
-        assert std is not None, starts
-        drawn = torch.randn(
-            n_starts, system.state_size, dtype=torch.float64, generator=make_generator(seed, f"{name}/starts")
-        )
-        states = std * drawn
+        kind, value = _parsed(starts) or ("", 0.0)
+        generator = make_generator(seed, f"{name}/starts")
+        drawn = torch.randn(n_starts, system.state_size, dtype=torch.float64, generator=generator)
+        if kind == "normal":
+            states = value * drawn
+        else:
+            states = _visited(system, _checked(sequences, system), value * drawn, generator)
     else:
         states = torch.tensor(starts, dtype=torch.float64)
         require(
@@ -38,10 +67,42 @@ def draw_starts(starts: str | tuple, n_starts: int, system: System, seed: int, n
     return states.to(dtype=system.dtype, device=system.device)
 
 
-def _standard_deviation(text: str) -> float | None:
-    match = re.fullmatch(r"normal\(\s*([0-9.eE+-]+)\s*\)", text)
+def _visited(system: System, sequences: Tensor, noise: Tensor, generator: torch.Generator) -> Tensor:
+    n_starts, n_steps = len(noise), sequences.shape[1]
+    which = torch.randint(len(sequences), (max(n_starts, _SPREAD_OVER),), generator=generator)
+    when = torch.randint(n_steps, (n_starts,), generator=generator)
+    inputs = sequences[which].movedim(1, 0).to(dtype=system.dtype, device=system.device)
+    zero = inputs.new_zeros(len(which), system.state_size)
+    states = system.simulate(zero, inputs, states=True).states
+    assert states is not None
+    states = states.to(device="cpu", dtype=torch.float64)
+    return states[when, torch.arange(n_starts)] + noise * states.flatten(0, 1).std(0)
+
+
+def _checked(sequences: Tensor | np.ndarray | None, system: System) -> Tensor:
+    if sequences is None:
+        raise ValueError(
+            "starts: 'visited' needs input sequences: measure(system, sequences) with sequences of shape "
+            "(sequence, time, channel), or Recorder(path, model, sequences=…) when training; else use 'normal(std)'"
+        )
+    sequences = torch.as_tensor(sequences)
+    fits = sequences.dim() == 3 and sequences.numel() > 0 and sequences.shape[2] == system.input_size
+    expected = f"shape (sequence, time, {system.input_size})"
+    require(fits, "sequences", expected, tuple(sequences.shape))
+    return sequences
+
+
+def _parsed(text: str) -> tuple[str, float] | None:
+    """'normal(2)' as ("normal", 2.0), 'visited' as ("visited", 0.1); None if it is neither."""
+    match = re.fullmatch(r"(normal|visited)(?:\(\s*([0-9.eE+-]+)\s*\))?", text)
+    if match is None:
+        return None
+    kind, number = match.groups()
+    if number is None:
+        return ("visited", _NOISE) if kind == "visited" else None
     try:
-        value = float(match.group(1)) if match else 0.0
+        value = float(number)
     except ValueError:
         return None
-    return value if value > 0 else None
+    least_is_met = value >= 0 if kind == "visited" else value > 0
+    return (kind, value) if least_is_met and np.isfinite(value) else None

@@ -1,6 +1,6 @@
 """Orbits: where the state goes when the input is held constant."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rnnscope.attractors._starts import check_starts, draw_starts
+from rnnscope.attractors._starts import check_starts, chosen_starts, draw_starts, need_sequences
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.systems import System
@@ -42,8 +42,10 @@ class Orbits(Probe):
 
     Attributes:
         inputs: constant inputs (input, channel); None for the zero input (or, on a run, those of its task).
-        starts: 'normal(std)', each coordinate of x[0] independently, or states (start, state). Wide starts such as the
-            paper's normal(100) saturate gates and may reach states that training never visits.
+        starts: 'visited', states that the network passes through on input sequences of its task, plus noise of a tenth
+            of the spread of each coordinate ('visited(0.5)': of half of it); 'normal(std)', each coordinate of x[0]
+            independently; or states (start, state). None: 'visited' where sequences are known, else 'normal(1)'. Wide
+            starts such as the paper's normal(100) saturate gates and may reach states that training never visits.
         n_starts: starts at each input, the same at every input and epoch; the number of states where they are given.
         n_transient: steps that are dropped (the paper's code calls them burnout).
         n_keep: steps that are kept.
@@ -61,7 +63,7 @@ class Orbits(Probe):
     version: ClassVar[int] = 2
 
     inputs: Any = None
-    starts: Any = "normal(1)"
+    starts: Any = None
     n_starts: int = 4
     n_transient: int = 1200
     n_keep: int = 400
@@ -75,7 +77,7 @@ class Orbits(Probe):
     def __post_init__(self) -> None:
         inputs = self.inputs if self.inputs is None else _table(self.inputs, "inputs", "(input, channel)")
         object.__setattr__(self, "inputs", inputs)
-        if not isinstance(self.starts, str):
+        if self.starts is not None and not isinstance(self.starts, str):
             object.__setattr__(self, "starts", _table(self.starts, "starts", "(start, state)"))
             object.__setattr__(self, "n_starts", len(self.starts))
         check_starts(self.starts)
@@ -90,11 +92,17 @@ class Orbits(Probe):
         require(type(self.keep_states) is bool, "keep_states", "true or false", self.keep_states)
         require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
 
-    def measure(self, system: System) -> xr.Dataset:
+    @property
+    def needs_sequences(self) -> bool:
+        """Whether input sequences decide what is measured."""
+        return need_sequences(self.starts)
+
+    def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
         """Orbits of one system.
 
         Args:
             system: the network as a map.
+            sequences: input sequences of its task (sequence, time, channel), for 'visited' starts.
 
         Returns:
             Dataset with ``orbit`` (input, start, time, output), on request ``state_orbit`` (…, state), and for each
@@ -102,9 +110,12 @@ class Orbits(Probe):
             end).
 
         Raises:
-            ValueError: inputs or starts of the wrong width.
+            ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
 
         """
+        if self.starts is None:
+            chosen = chosen_starts(None, sequences_known=sequences is not None)
+            return replace(self, starts=chosen).measure(system, sequences)
         if self.dtype is not None:
             system = system.to(getattr(torch, self.dtype))
         inputs = np.array(self.inputs) if self.inputs is not None else np.zeros((1, system.input_size))
@@ -115,7 +126,7 @@ class Orbits(Probe):
             f"{width} numbers for each input",
             f"{inputs.shape[1]} numbers",
         )
-        starts = draw_starts(self.starts, self.n_starts, system, self.seed, self.name)
+        starts = draw_starts(self.starts, self.n_starts, system, self.seed, self.name, sequences)
         held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
         with torch.no_grad():
             bundle = _Bundle(self, system, held.repeat_interleave(len(starts), 0), starts.repeat(len(inputs), 1))

@@ -27,8 +27,9 @@ class Probe:
     """A frozen description of one measurement.
 
     A probe is a frozen dataclass whose fields are its settings, each one a plain value (number, string, tuple), with a
-    method ``measure(system)`` or ``measure(system, objective)`` that returns an ``xarray.Dataset``. Misuse raises at
-    construction; a failure to converge is data, not an exception.
+    method ``measure(system, sequences=None)`` that returns an ``xarray.Dataset``; ``sequences`` are input sequences of
+    the network's task (sequence, time, channel). Misuse raises at construction; a failure to converge is data, not an
+    exception.
 
     ``name`` is the one word used in Python, on the command line, in files and in the docs. ``version`` is the
     algorithm's: raise it when the same settings give other numbers, and stored results are measured anew.
@@ -36,6 +37,11 @@ class Probe:
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+
+    @property
+    def needs_sequences(self) -> bool:
+        """Whether input sequences decide what is measured: then their digest is part of what results are kept by."""
+        return False
 
     def settings(self) -> dict[str, Any]:
         """The settings as plain values that JSON and TOML can hold."""

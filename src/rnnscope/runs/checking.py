@@ -10,6 +10,7 @@ from rnnscope.runs.folder import is_alive, read_owner, read_toml, snapshot_steps
 from rnnscope.runs.results import describe_block, read_block
 from rnnscope.runs.scalars import read_scalars
 from rnnscope.runs.sealed import altered, read_sealed
+from rnnscope.runs.sequences import FILE
 from rnnscope.runs.tensors import load_tensors
 
 Progress = Callable[[int, int], None]
@@ -22,6 +23,7 @@ _REMEDIES = {
     "ended.json": "remove it if the status it gives is wrong",
     "scalars.jsonl": "what is lost is left out, the rest is read",
     "checkpoint.safetensors": "the training cannot be resumed from it; the snapshots do not need it",
+    FILE: "put a copy back; without it probes cannot begin at visited states: starts='normal(1)' can be asked for",
     "probe.json": "remove it: its results say the same",
 }
 _OF_A_SNAPSHOT = "this epoch is left out, the others are read"
@@ -81,7 +83,7 @@ def _files(run: Path) -> Iterator[tuple[Path, Callable[[Path], str | None], str]
     """Each file to verify: its path, the function that says what is wrong with it, and the remedy."""
     for name, find_problem in (("config.toml", _toml), ("model.toml", _toml), ("provenance.json", _json)):
         yield run / name, find_problem, _REMEDIES[name]
-    optional = {"recording.json": _json, "ended.json": _json, "checkpoint.safetensors": _tensors}
+    optional = {"recording.json": _json, "ended.json": _json, "checkpoint.safetensors": _tensors, FILE: _tensors}
     for name, find_problem in optional.items():
         if (run / name).exists():
             yield run / name, find_problem, _REMEDIES[name]

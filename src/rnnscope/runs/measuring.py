@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from torch import Tensor
 
 from rnnscope.base.errors import DamagedFileError
 from rnnscope.base.probe import Probe
@@ -25,6 +26,7 @@ _ONE_THREAD_BELOW = 100_000  # parameters: splitting products of such networks c
 def measure(
     probe: Probe,
     template: System,
+    sequences: Tensor | None,
     snapshots: list[tuple[int, str]],
     folder: Path,
     executor: Executor | None,
@@ -32,11 +34,12 @@ def measure(
 ) -> list[str]:
     """Measure at snapshots (step, path) and store blocks in ``folder``; returns a line for each that is damaged.
 
+    ``sequences`` are those of the run, where the probe needs them.
     Interrupted, it stores what is measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
     per_unit = 1 if executor is None else min(16, math.ceil(len(snapshots) / 8))
-    units = [(probe, template, snapshots[k : k + per_unit]) for k in range(0, len(snapshots), per_unit)]
+    units = [(probe, template, sequences, snapshots[k : k + per_unit]) for k in range(0, len(snapshots), per_unit)]
     waiting: list[xr.Dataset] = []
     problems: list[str] = []
     done, flushed = 0, time.monotonic()
@@ -45,7 +48,7 @@ def measure(
         nonlocal flushed
         flushed = time.monotonic()
         if waiting:
-            results.write_block(folder, xr.concat(sorted(waiting, key=lambda part: int(part["step"][0])), dim="step"))
+            results.write_block(folder, results.join_blocks(sorted(waiting, key=lambda part: int(part["step"][0]))))
             waiting.clear()
 
     small = sum(p.numel() for p in template.params.values()) < _ONE_THREAD_BELOW
@@ -66,7 +69,7 @@ def measure(
 
 
 def measure_snapshots(
-    probe: Any, template: System, snapshots: list[tuple[int, str]]
+    probe: Any, template: System, sequences: Tensor | None, snapshots: list[tuple[int, str]]
 ) -> tuple[list[xr.Dataset], list[str]]:
     """A work unit: the probe's Dataset for each snapshot (step, path), and a line for each that is damaged."""
     parts, problems = [], []
@@ -79,5 +82,5 @@ def measure_snapshots(
         except ValueError as error:
             problems.append(f"{path}: does not fit the run's model: {error}")
             continue
-        parts.append(probe.measure(system).expand_dims(step=np.array([step], dtype=np.int64)))
+        parts.append(probe.measure(system, sequences).expand_dims(step=np.array([step], dtype=np.int64)))
     return parts, problems

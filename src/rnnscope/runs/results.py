@@ -93,7 +93,13 @@ def read_blocks(folder: Path) -> tuple[list[xr.Dataset], list[str]]:
 
 
 def join_blocks(blocks: list[xr.Dataset]) -> xr.Dataset:
-    """Blocks as one Dataset in order of step; a step measured twice: the last wins."""
+    """Blocks as one Dataset in order of step; a step measured twice: the last wins.
+
+    Dimensions that are longer at some steps than at others, such as the number of fixed points, are filled up with NaN,
+    whole numbers with -1.
+    """
+    longest = {dim: max(block.sizes.get(dim, 0) for block in blocks) for dim in blocks[0].dims if dim != "step"}
+    blocks = [_filled_up(block, longest, blocks) for block in blocks]
     whole = blocks[0] if len(blocks) == 1 else xr.concat(
         blocks, dim="step", data_vars="minimal", coords="minimal", compat="override",
         join="override", combine_attrs="override",
@@ -102,6 +108,24 @@ def join_blocks(blocks: list[xr.Dataset]) -> xr.Dataset:
     _, last = np.unique(steps[::-1], return_index=True)
     order = len(steps) - 1 - last
     return whole if np.array_equal(order, np.arange(len(steps))) else whole.isel(step=order)
+
+
+def _filled_up(block: xr.Dataset, longest: dict[Any, int], blocks: list[xr.Dataset]) -> xr.Dataset:
+    short = {dim: size for dim, size in longest.items() if block.sizes.get(dim, size) < size}
+    if not short:
+        return block
+    like = {dim: next(other for other in blocks if other.sizes[dim] == size) for dim, size in short.items()}
+    variables = {}
+    for name, variable in block.variables.items():
+        if name in short:
+            variables[name] = like[name].variables[name]
+            continue
+        pads = [(0, short[dim] - block.sizes[dim]) if dim in short else (0, 0) for dim in variable.dims]
+        fill = np.nan if variable.dtype.kind == "f" else False if variable.dtype.kind == "b" else -1
+        values = np.pad(variable.values, pads, constant_values=fill) if any(map(any, pads)) else variable.values
+        variables[name] = xr.Variable(variable.dims, values, variable.attrs)
+    coords = {name: variables.pop(name) for name in block.coords}
+    return xr.Dataset(variables, coords, block.attrs)
 
 
 def _digest_path(path: Path) -> Path:

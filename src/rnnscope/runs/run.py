@@ -1,8 +1,7 @@
 """Reading a run, and measuring what its network was at any recorded epoch."""
 
-import operator
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
@@ -18,15 +17,15 @@ from rnnscope import attractors, tasks
 from rnnscope.base.errors import DamagedFileError, RunError, unknown
 from rnnscope.base.probe import Probe, plain
 from rnnscope.runs import folder as layout
-from rnnscope.runs import results
+from rnnscope.runs import recorded, results
 from rnnscope.runs.checking import check_run
 from rnnscope.runs.measuring import Progress, measure
+from rnnscope.runs.recorded import Epochs
 from rnnscope.runs.scalars import read_scalars
 from rnnscope.runs.sealed import altered, read_sealed
-from rnnscope.runs.tensors import load_tensors
+from rnnscope.runs.sequences import read_sequences, some_of
+from rnnscope.runs.tensors import load_tensors, tensor_digest
 from rnnscope.systems import System, as_system, locate, system_from_description
-
-Epochs = None | int | slice | Sequence[int]
 
 
 class Run:
@@ -153,25 +152,32 @@ class Run:
         return list(check_run(self.path).damaged)
 
     def _step(self, step: int | None, epoch: int | None) -> int:
-        if not len(self.steps):
-            raise RunError(f"{self.path}: it has no snapshots")
-        values, wanted, what = (self.epochs, epoch, "epoch") if epoch is not None else (self.steps, step, "step")
-        if wanted is None:
-            return int(self.steps[-1])
-        if wanted not in values:
-            nearest = values[np.abs(values - wanted).argmin()]
-            raise RunError(f"{self.path}: no weights were recorded at {what} {wanted}; the nearest is {what} {nearest}")
-        return int(self.steps[values == wanted][-1])
+        return recorded.step_of(self.path, self.steps, self.epochs, step=step, epoch=epoch)
 
     def default_probe(self, name: str, **settings: Any) -> Probe:
         """The probe called ``name`` with the settings that suit this run's task, changed by ``settings``."""
         if name not in attractors.PROBES:
             raise unknown("probe", name, attractors.PROBES)
         cls = getattr(attractors, attractors.PROBES[name])
-        defaults = dict(self.config.get(name, {}))
-        if self._task is not None:
-            defaults.setdefault("inputs", self._task.constant_inputs().values.tolist())
-        return cls.from_settings({**defaults, **settings})
+        return self._completed(cls.from_settings({**self.config.get(name, {}), **settings}))
+
+    def _completed(self, probe: Probe) -> Probe:
+        """The probe with what it leaves open: the constant inputs of the run's task, and where to begin."""
+        changes: dict[str, Any] = {}
+        if getattr(probe, "inputs", ()) is None and self._task is not None:
+            changes["inputs"] = self._task.constant_inputs().values.tolist()
+        if getattr(probe, "starts", ()) is None:
+            changes["starts"] = attractors.chosen_starts(None, sequences_known=self.sequences is not None)
+        return replace(probe, **changes)
+
+    @cached_property
+    def sequences(self) -> Tensor | None:
+        """Some input sequences of its task (sequence, time, channel), at most 64: those given to the Recorder, or the
+        task's own; None where they are not known."""
+        kept = read_sequences(self.path)
+        if kept is None and self._task is not None:
+            return some_of(self._task.data()[0])
+        return kept
 
     def probe(
         self,
@@ -207,15 +213,15 @@ class Run:
             raise TypeError(f"settings {sorted(settings)} go with a probe's name, not with a probe")
         elif not isinstance(probe, Probe):
             raise TypeError(f"probe: expected a probe, such as Orbits(), or its name, came {probe!r}")
-        elif self._task is not None and getattr(probe, "inputs", ()) is None:
-            probe = replace(probe, inputs=self._task.constant_inputs().values.tolist())
-        wanted = self._choose(epochs)
-        folder = results.results_folder(self.path, probe, self._signature)
+        probe = self._completed(probe)
+        wanted = recorded.steps_of(self.path, self.steps, self.epochs, epochs)
+        folder = self._results_folder(probe)
         have = {step for block in self._read(folder) for step in block["step"].values.tolist()}
         missing = [step for step in wanted if step not in have]
         if missing:
             paths = [(step, str(layout.snapshot_path(self.path, step))) for step in missing]
-            for problem in measure(probe, self.template, paths, folder, executor, progress):
+            sequences = self.sequences if probe.needs_sequences else None
+            for problem in measure(probe, self.template, sequences, paths, folder, executor, progress):
                 self._report(problem)
         blocks = self._read(folder)
         if not blocks:
@@ -266,14 +272,16 @@ class Run:
     def _usual_folder(self, name: str) -> Path | None:
         """Where results of the run's default probe would be."""
         try:
-            return results.results_folder(self.path, self.default_probe(name), self._signature)
-        except (ValueError, TypeError):
+            return self._results_folder(self.default_probe(name))
+        except (ValueError, TypeError, RunError):
             return None
 
-    @property
-    def _signature(self) -> str:
-        """What tells results of a given model from those of the recorded one; empty for the recorded one."""
-        return "" if self._model is None else self.template.signature()
+    def _results_folder(self, probe: Probe) -> Path:
+        """Where results of a probe stand: apart for another model than the recorded one, and for other sequences."""
+        signature = "" if self._model is None else self.template.signature()
+        if probe.needs_sequences and self.sequences is not None:
+            signature += tensor_digest(self.sequences)
+        return results.results_folder(self.path, probe, signature)
 
     def _settings(self, folder: Path) -> dict[str, Any] | None:
         """The settings that results in a folder were measured with; None if no file there says."""
@@ -282,35 +290,6 @@ class Run:
         except DamagedFileError as error:
             self._report(str(error))
             return None
-
-    def _choose(self, epochs: Epochs) -> list[int]:
-        """The steps that stand for ``epochs``."""
-        if not len(self.steps):
-            raise RunError(f"{self.path}: it has no snapshots")
-        if epochs is None:
-            return self.steps.tolist()
-        if isinstance(epochs, slice):
-            if epochs.step is not None and epochs.step < 1:
-                raise ValueError(f"epochs: expected a positive step, came {epochs.step}")
-            low = -np.inf if epochs.start is None else epochs.start
-            high = np.inf if epochs.stop is None else epochs.stop
-            chosen = self.steps[(self.epochs >= low) & (self.epochs < high)][:: epochs.step]
-            if not len(chosen):
-                raise RunError(
-                    f"{self.path}: no recorded epoch in {epochs}; there are {self.epochs[0]} … {self.epochs[-1]}"
-                )
-            return chosen.tolist()
-        if isinstance(epochs, int | np.integer):
-            if epochs < 1:
-                raise ValueError(f"epochs: expected a positive stride, came {epochs}")
-            return sorted({*self.steps[::epochs].tolist(), int(self.steps[-1])})
-        try:
-            chosen = {self._step(None, operator.index(epoch)) for epoch in epochs}
-        except TypeError:
-            raise ValueError(f"epochs: expected None, a stride, a slice or whole numbers, came {epochs!r}") from None
-        if not chosen:
-            raise ValueError("epochs: expected at least one, came none")
-        return sorted(chosen)
 
     def _read(self, folder: Path) -> list[xr.Dataset]:
         blocks, problems = results.read_blocks(folder)

@@ -56,6 +56,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return {**tensors, **{name: tensors[of] for name, of in aliases.items()}}, metadata
 
 
+def tensor_digest(tensor: Tensor) -> str:
+    """SHA-256 of one tensor: its type, shape and values."""
+    return _digest({"": tensor.contiguous()}, {})
+
+
 def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     digest = hashlib.sha256(json.dumps(dict(metadata), sort_keys=True).encode())
     for name in sorted(tensors):

@@ -42,7 +42,7 @@ PRESETS = {
             "n_threads": 1,
         },
         "recording": {},
-        "orbits": {"n_starts": 4, "starts": "normal(100)", "n_transient": 1200, "n_keep": 200},
+        "orbits": {"n_starts": 4, "starts": "visited", "n_transient": 1200, "n_keep": 200},
     },
 }
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from rnnscope.base.errors import require
 from rnnscope.runs.folder import RunFolder, refuse_existing
 from rnnscope.runs.run import Run
+from rnnscope.runs.sequences import checked_sequences, write_sequences
 from rnnscope.systems import describe_model
 
 EVERY_EPOCH_BELOW = 1_000_000  # parameters
@@ -37,6 +38,8 @@ class Recorder:
     Args:
         path: a new folder for the run.
         model: any nn.Module with a recurrent core, or a pair (core, head).
+        sequences: some input sequences of your task (sequence, time, channel), of which up to 64 are kept: probes then
+            begin at states that the network visits on them.
         optimizer: if given, ``step`` counts its steps; otherwise the calls of ``epoch``.
         every: weights are kept at every so many calls; None: at every call below a million parameters, else at calls 1
             … 8, 10, 12, 14, 16, 20, … (four to a factor of two) and the last one, when the recorder is closed.
@@ -47,6 +50,7 @@ class Recorder:
 
     Raises:
         RunError: there is something at ``path`` already; nothing there is touched.
+        ValueError: sequences of another shape.
 
     """
 
@@ -55,6 +59,7 @@ class Recorder:
         path: str | Path,
         model: nn.Module | tuple[nn.Module, nn.Module],
         *,
+        sequences: Any = None,
         optimizer: torch.optim.Optimizer | None = None,
         every: int | None = None,
         resume: bool = False,
@@ -95,7 +100,12 @@ class Recorder:
                     "Recorder(path, (core, head)), or later Run(path, model=(core, head)) with its parts, will do",
                     stacklevel=2,
                 )
+            input_size = description.get("core", {}).get("input_size")
+            if sequences is not None:
+                checked_sequences(sequences, input_size)
             self._folder = RunFolder.create(self.path, config or {}, description, provenance or {})
+            if sequences is not None:
+                write_sequences(self.path, sequences, input_size)
             self._folder.write_snapshot(0, self._tensors(), None)
         self.seconds = time.perf_counter() - began
 

@@ -1,4 +1,4 @@
-"""The cases: what is measured, against what, and what is asked of it."""
+"""The foundation: simulation, orbits, recording, opening a run, the command line."""
 
 import subprocess
 import sys

@@ -1,0 +1,58 @@
+"""Input sequences of a run's task, of which probes need some: to know which states the network visits."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rnnscope.base.errors import require
+from rnnscope.runs.tensors import load_tensors, save_tensors
+
+FILE = "sequences.safetensors"
+MOST = 64
+
+
+def some_of(sequences: Tensor) -> Tensor:
+    """At most 64 of the sequences, evenly chosen.
+
+    >>> some_of(torch.arange(640.0)[:, None, None])[:3, 0, 0].tolist()
+    [0.0, 10.0, 20.0]
+    """
+    n = len(sequences)
+    return sequences if n <= MOST else sequences[torch.arange(MOST) * n // MOST]
+
+
+def write_sequences(run: Path, sequences: Any, input_size: int | None) -> None:
+    """Keep some of the sequences (sequence, time, channel) in the run.
+
+    Raises:
+        ValueError: another shape, or values that are not finite.
+
+    """
+    tensor = checked_sequences(sequences, input_size)
+    save_tensors(run / FILE, {"sequences": some_of(tensor)}, {})
+
+
+def checked_sequences(sequences: Any, input_size: int | None) -> Tensor:
+    """The sequences as a tensor, if they are what they should be."""
+    width = "channel" if input_size is None else str(input_size)
+    try:
+        tensor = torch.as_tensor(sequences).detach()
+    except (TypeError, ValueError, RuntimeError):
+        expected = f"numbers of shape (sequence, time, {width})"
+        raise ValueError(f"sequences: expected {expected}, came {sequences!r}") from None
+    fits = tensor.dim() == 3 and tensor.numel() > 0 and input_size in (None, tensor.shape[-1])
+    require(fits, "sequences", f"shape (sequence, time, {width})", tuple(tensor.shape))
+    require(tensor.is_floating_point() and bool(torch.isfinite(tensor).all()), "sequences", "finite floats", tensor)
+    return tensor
+
+
+def read_sequences(run: Path) -> Tensor | None:
+    """The sequences kept in a run; None if there are none.
+
+    Raises:
+        DamagedFileError: the file was cut short or changed.
+
+    """
+    return load_tensors(run / FILE)[0]["sequences"] if (run / FILE).exists() else None
