@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnscope.systems import textbook as textbook
     from rnnscope.systems.adapt import as_system as as_system
     from rnnscope.systems.describe import describe_model as describe_model
     from rnnscope.systems.describe import locate as locate
@@ -37,4 +38,6 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    if name == "textbook":
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

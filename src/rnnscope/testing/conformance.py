@@ -12,7 +12,9 @@ from rnnscope.systems import System, stack_params
 _STEPS = 20
 
 
-def check_system(system: System, *, batch: int = 3, seed: int = 0, scale: float = 1.0) -> None:
+def check_system(
+    system: System, *, batch: int = 3, seed: int = 0, scale: float = 1.0, centre: Tensor | float = 0.0
+) -> None:
     """Check that a System keeps its contract; everything in float64.
 
     - sizes and labels agree, and copies, pickles and ``at`` give the same map;
@@ -31,6 +33,7 @@ def check_system(system: System, *, batch: int = 3, seed: int = 0, scale: float 
         batch: number of states.
         seed: for states and inputs.
         scale: standard deviation of states and inputs.
+        centre: mean of the states, (state_size) or one number, for maps that diverge from states about 0.
 
     Raises:
         AssertionError: says which part of the contract is broken.
@@ -39,7 +42,7 @@ def check_system(system: System, *, batch: int = 3, seed: int = 0, scale: float 
     system = system.to(torch.float64)
     generator = torch.Generator().manual_seed(seed)
     shape = (batch, system.state_size)
-    state = scale * torch.randn(shape, generator=generator, dtype=torch.float64).to(system.device)
+    state = centre + scale * torch.randn(shape, generator=generator, dtype=torch.float64).to(system.device)
     inputs = scale * torch.randn(
         _STEPS, batch, system.input_size, generator=generator, dtype=torch.float64
     ).to(system.device)  # fmt: skip
