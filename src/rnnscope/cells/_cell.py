@@ -6,6 +6,7 @@ from torch import Generator, Tensor
 Params = Mapping[str, Tensor]
 Weights = dict[str, Tensor]
 Shapes = dict[str, tuple[int, ...]]
+Linearised = Callable[[Weights, Tensor, Tensor, Tensor, Tensor | None], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,17 @@ class Sizes:
     hidden_size: int
     output_size: int
     bias: bool = True
+
+
+def linear_drive(weights: Weights, input: Tensor) -> Tensor:
+    """W u + b, with b the sum of the input's and, where it can be added beforehand, the state's bias."""
+    drive = input @ weights["input"].mT
+    return drive + weights["bias"] if "bias" in weights else drive
+
+
+def linear_drive_linearised(weights: Weights, drive: Tensor, rows: Tensor) -> Tensor:
+    """W times each row."""
+    return rows @ weights["input"].mT
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,12 @@ class Cell:
     initialise(params, generator)                draws the parameters in place; None: uniform in ±1/sqrt(hidden_size)
     interpolate(a, b, s) -> params               a path between two parameter points; None: the straight line
     frozen                                       names of parameters that training does not move (kept as buffers)
+    linearised(weights, state, drive, rows, forcing) -> state, rows
+                                                 the step, and in the same pass what it makes of small differences: of
+                                                 those in the state (..., k, state_size), one in each row, and in the
+                                                 drive (..., k, drive_size; None: there are none); rows may lack
+                                                 leading dimensions. None: by forward differentiation
+    drive_linearised(weights, drive, rows)       what ``drive`` makes of differences in the input (..., k, input_size)
     """
 
     name: str
@@ -41,6 +59,8 @@ class Cell:
     initialise: Callable[[dict[str, Tensor], Generator], None] | None = None
     interpolate: Callable[[Params, Params, float], dict[str, Tensor]] | None = None
     frozen: tuple[str, ...] = ()
+    linearised: Linearised | None = None
+    drive_linearised: Callable[[Weights, Tensor, Tensor], Tensor] = linear_drive_linearised
 
 
 def gate_shapes(n_gates: int) -> Callable[[Sizes], Shapes]:
@@ -62,10 +82,15 @@ def only_hidden(sizes: Sizes) -> dict[str, int]:
     return {"h": sizes.hidden_size}
 
 
-def linear_drive(weights: Weights, input: Tensor) -> Tensor:
-    """W u + b, with b the sum of the input's and, where it can be added beforehand, the state's bias."""
-    drive = input @ weights["input"].mT
-    return drive + weights["bias"] if "bias" in weights else drive
+def recurrent_products(weights: Weights, h: Tensor, rows: Tensor, forcing: Tensor | None) -> tuple[Tensor, Tensor]:
+    """W h, and W times each row plus the forcing."""
+    pushed = rows @ weights["state"].mT
+    return h @ weights["state"].mT, pushed if forcing is None else pushed + forcing
+
+
+def each_row(slope: Tensor) -> Tensor:
+    """Slopes (..., size), the same for every row (..., k, size)."""
+    return slope[..., None, :]
 
 
 def total_bias(params: Params) -> Weights:

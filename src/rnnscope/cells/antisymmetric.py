@@ -9,7 +9,17 @@ import torch
 from torch import Tensor
 
 from rnnscope.base.errors import require
-from rnnscope.cells._cell import Cell, Params, Shapes, Sizes, Weights, linear_drive, only_hidden
+from rnnscope.cells._cell import (
+    Cell,
+    Params,
+    Shapes,
+    Sizes,
+    Weights,
+    each_row,
+    linear_drive,
+    only_hidden,
+    recurrent_products,
+)
 
 
 def param_shapes(sizes: Sizes) -> Shapes:
@@ -31,4 +41,11 @@ def make_cell(step_size: float = 0.1, damping: float = 0.01) -> Cell:
     def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
         return state + step_size * torch.tanh(drive + state @ weights["state"].mT)
 
-    return Cell("antisymmetric", param_shapes, materialise, linear_drive, step, only_hidden)
+    def linearised(
+        weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, forcing: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        product, pushed = recurrent_products(weights, state, rows, forcing)
+        force = torch.tanh(drive + product)
+        return state + step_size * force, rows + each_row(step_size * (1 - force * force)) * pushed
+
+    return Cell("antisymmetric", param_shapes, materialise, linear_drive, step, only_hidden, linearised=linearised)

@@ -8,7 +8,7 @@ Source: Laurent & von Brecht, ICLR 2017.
 import torch
 from torch import Tensor
 
-from rnnscope.cells._cell import Cell, Params, Shapes, Sizes, Weights, only_hidden
+from rnnscope.cells._cell import Cell, Params, Shapes, Sizes, Weights, each_row, only_hidden, recurrent_products
 
 
 def param_shapes(sizes: Sizes) -> Shapes:
@@ -43,4 +43,39 @@ def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
     return forget * torch.tanh(state) + admit * drive[..., 2 * h :]
 
 
-CELL = Cell("chaos-free", param_shapes, materialise, drive, step, only_hidden)
+def linearised(
+    weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, forcing: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The step, and what it makes of differences in the state (..., k, H) and in the drive (..., k, 3H)."""
+    h = state.shape[-1]
+    gate_forcing = None if forcing is None else forcing[..., : 2 * h]
+    product, pushed = recurrent_products(weights, state, rows, gate_forcing)
+    gates = torch.sigmoid(drive[..., : 2 * h] + product)
+    forget, admit = gates.chunk(2, dim=-1)
+    recalled, candidate = torch.tanh(state), drive[..., 2 * h :]
+    slopes = gates * (1 - gates) * torch.cat([recalled, candidate], dim=-1)
+    by_forget, by_admit = (each_row(slopes) * pushed).chunk(2, dim=-1)
+    new_rows = each_row(forget * (1 - recalled * recalled)) * rows + by_forget + by_admit
+    if forcing is not None:
+        new_rows = new_rows + each_row(admit) * forcing[..., 2 * h :]
+    return forget * recalled + admit * candidate, new_rows
+
+
+def drive_linearised(weights: Weights, drive: Tensor, rows: Tensor) -> Tensor:
+    """Linear for the gates; through the tanh for the candidate."""
+    pushed = rows @ weights["input"].mT
+    gates = weights["state"].shape[-2]
+    candidate = drive[..., gates:]
+    return torch.cat([pushed[..., :gates], each_row(1 - candidate * candidate) * pushed[..., gates:]], dim=-1)
+
+
+CELL = Cell(
+    "chaos-free",
+    param_shapes,
+    materialise,
+    drive,
+    step,
+    only_hidden,
+    linearised=linearised,
+    drive_linearised=drive_linearised,
+)

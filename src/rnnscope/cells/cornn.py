@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rnnscope.base.errors import require
-from rnnscope.cells._cell import Cell, Params, Shapes, Sizes, Weights, linear_drive
+from rnnscope.cells._cell import Cell, Params, Shapes, Sizes, Weights, each_row, linear_drive, recurrent_products
 
 
 def param_shapes(sizes: Sizes) -> Shapes:
@@ -40,4 +40,15 @@ def make_cell(step_size: float = 0.1, stiffness: float = 1.0, damping: float = 1
         z = z + step_size * (force - stiffness * y - damping * z)
         return torch.cat([y + step_size * z, z], dim=-1)
 
-    return Cell("cornn", param_shapes, materialise, linear_drive, step, part_sizes)
+    def linearised(
+        weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, forcing: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        product, pushed = recurrent_products(weights, state, rows, forcing)
+        force = torch.tanh(drive + product)
+        y, z = state.chunk(2, dim=-1)
+        z = z + step_size * (force - stiffness * y - damping * z)
+        dy, dz = rows.chunk(2, dim=-1)
+        dz = dz + step_size * (each_row(1 - force * force) * pushed - stiffness * dy - damping * dz)
+        return torch.cat([y + step_size * z, z], dim=-1), torch.cat([dy + step_size * dz, dz], dim=-1)
+
+    return Cell("cornn", param_shapes, materialise, linear_drive, step, part_sizes, linearised=linearised)

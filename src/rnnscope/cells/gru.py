@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from rnnscope.cells._cell import Cell, Params, Weights, gate_shapes, linear_drive, only_hidden
+from rnnscope.cells._cell import Cell, Params, Weights, each_row, gate_shapes, linear_drive, only_hidden
 
 
 def materialise(params: Params) -> Weights:
@@ -39,4 +39,26 @@ def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
     return n + z * (state - n)
 
 
-CELL = Cell("gru", gate_shapes(3), materialise, linear_drive, step, only_hidden)
+def linearised(
+    weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, forcing: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The step, and what it makes of differences in the state (..., k, H) and in the drive (..., k, 3H)."""
+    gates = 2 * state.shape[-1]
+    product, pushed = state @ weights["state"].mT, rows @ weights["state"].mT
+    opened = torch.sigmoid(drive[..., :gates] + product[..., :gates])
+    r, z = opened.chunk(2, dim=-1)
+    recalled = product[..., gates:]
+    if "reset_bias" in weights:
+        recalled = recalled + weights["reset_bias"]
+    n = torch.tanh(drive[..., gates:] + r * recalled)
+    slope = (1 - z) * (1 - n * n)
+    by_gates = pushed[..., :gates] if forcing is None else pushed[..., :gates] + forcing[..., :gates]
+    slopes = opened * (1 - opened) * torch.cat([slope * recalled, state - n], dim=-1)
+    by_r, by_z = (each_row(slopes) * by_gates).chunk(2, dim=-1)
+    new_rows = each_row(z) * rows + each_row(slope * r) * pushed[..., gates:] + by_r + by_z
+    if forcing is not None:
+        new_rows = new_rows + each_row(slope) * forcing[..., gates:]
+    return n + z * (state - n), new_rows
+
+
+CELL = Cell("gru", gate_shapes(3), materialise, linear_drive, step, only_hidden, linearised=linearised)

@@ -43,6 +43,14 @@ def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
     return drive + torch.cat([real * x - imaginary * y, imaginary * x + real * y], dim=-1)
 
 
+def linearised(
+    weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, forcing: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The step, and what it makes of differences in the state and in the drive (..., k, 2H)."""
+    turned = step(weights, rows, torch.zeros_like(rows))
+    return step(weights, state, drive), turned if forcing is None else turned + forcing
+
+
 def part_sizes(sizes: Sizes) -> dict[str, int]:
     """Real and imaginary parts; the layer's output is both, for a linear head forms Re(C x) of them."""
     return {"x": 2 * sizes.hidden_size}
@@ -59,4 +67,4 @@ def initialise(params: dict[str, Tensor], generator: Generator) -> None:
     kernel.copy_(torch.randn(kernel.shape, generator=generator) / math.sqrt(2 * kernel.shape[1]))
 
 
-CELL = Cell("lru", param_shapes, materialise, drive, step, part_sizes, initialise=initialise)
+CELL = Cell("lru", param_shapes, materialise, drive, step, part_sizes, initialise=initialise, linearised=linearised)

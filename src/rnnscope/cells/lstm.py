@@ -3,7 +3,17 @@
 import torch
 from torch import Tensor
 
-from rnnscope.cells._cell import Cell, Params, Sizes, Weights, gate_shapes, linear_drive, total_bias
+from rnnscope.cells._cell import (
+    Cell,
+    Params,
+    Sizes,
+    Weights,
+    each_row,
+    gate_shapes,
+    linear_drive,
+    recurrent_products,
+    total_bias,
+)
 
 
 def materialise(params: Params) -> Weights:
@@ -35,9 +45,31 @@ def step(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
     return torch.cat([h, c], dim=-1)
 
 
+def linearised(
+    weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, forcing: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The step, and what it makes of differences in the state (..., k, output + H) and in the drive (..., k, 4H)."""
+    hidden_size = drive.shape[-1] // 4
+    product, pushed = recurrent_products(weights, state[..., :-hidden_size], rows[..., :-hidden_size], forcing)
+    i, f, g, o = (drive + product).split(hidden_size, dim=-1)
+    i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+    before = state[..., -hidden_size:]
+    c = f * before + i * g
+    squashed = torch.tanh(c)
+    slopes = torch.cat(
+        [g * i * (1 - i), before * f * (1 - f), i * (1 - g * g), squashed * o * (1 - o)], dim=-1
+    )  # fmt: skip
+    by_i, by_f, by_g, by_o = (each_row(slopes) * pushed).split(hidden_size, dim=-1)
+    dc = each_row(f) * rows[..., -hidden_size:] + by_i + by_f + by_g
+    h, dh = o * squashed, each_row(o * (1 - squashed * squashed)) * dc + by_o
+    if "projection" in weights:
+        h, dh = h @ weights["projection"].mT, dh @ weights["projection"].mT
+    return torch.cat([h, c], dim=-1), torch.cat([dh, dc], dim=-1)
+
+
 def part_sizes(sizes: Sizes) -> dict[str, int]:
     """The output h (projected, where there is a projection) and the memory c."""
     return {"h": sizes.output_size, "c": sizes.hidden_size}
 
 
-CELL = Cell("lstm", gate_shapes(4), materialise, linear_drive, step, part_sizes)
+CELL = Cell("lstm", gate_shapes(4), materialise, linear_drive, step, part_sizes, linearised=linearised)

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from rnnscope.base.errors import unknown
-from rnnscope.cells._cell import Cell, Params, Shapes, Sizes, Weights, only_hidden
+from rnnscope.cells._cell import Cell, Params, Shapes, Sizes, Weights, each_row, only_hidden
 
 NONLINEARITIES = ("modrelu", "tanh")
 MAPS = ("exp", "cayley")
@@ -63,6 +63,29 @@ def step(weights: Weights, state: Tensor, drive: Tensor, nonlinearity: str = "mo
     """One step of the map h -> φ(drive + h B), (..., hidden_size)."""
     z = drive + state @ weights["state"]
     return modrelu(z, weights["bias"]) if nonlinearity == "modrelu" else torch.tanh(z + weights["bias"])
+
+
+def linearised(
+    weights: Weights,
+    state: Tensor,
+    drive: Tensor,
+    rows: Tensor,
+    forcing: Tensor | None,
+    nonlinearity: str = "modrelu",
+) -> tuple[Tensor, Tensor]:
+    """The step, and what it makes of differences in the state and in the drive (..., k, hidden_size).
+
+    modReLU has slope 1 where it lets through and 0 where it shrinks to 0; its jump where b > 0 is not seen.
+    """
+    z = drive + state @ weights["state"]
+    if nonlinearity == "modrelu":
+        new = modrelu(z, weights["bias"])
+        slope = torch.sign(new).abs()
+    else:
+        new = torch.tanh(z + weights["bias"])
+        slope = 1 - new * new
+    pushed = rows @ weights["state"]
+    return new, each_row(slope) * (pushed if forcing is None else pushed + forcing)
 
 
 def henaff_angles(n: int, generator: Generator) -> Tensor:
@@ -155,5 +178,8 @@ def make_cell(nonlinearity: str = "modrelu", map: str = "exp") -> Cell:
         only_hidden,
         initialise=initialise,
         interpolate=lambda a, b, s: geodesic(a, b, s, map),
+        linearised=lambda weights, state, drive, rows, forcing: linearised(
+            weights, state, drive, rows, forcing, nonlinearity
+        ),
         frozen=("base",),
     )

@@ -4,4 +4,4 @@ import torch
 
 from rnnscope.cells._elman import elman_cell
 
-CELL = elman_cell("rnn-tanh", torch.tanh)
+CELL = elman_cell("rnn-tanh", torch.tanh, lambda h: 1 - h * h)

@@ -170,6 +170,58 @@ class RecurrentSystem(System):
             new.append(self.cell.step(own, state[..., layer.start : layer.stop], drive))
         return torch.cat(new, dim=-1) if len(new) > 1 else new[0]
 
+    def tangent(
+        self,
+        weights: Weights,
+        state: Float[Tensor, "*batch state"],
+        drive: Float[Tensor, "*batch drive"],
+        vectors: Float[Tensor, "*batch state k"],
+    ) -> Float[Tensor, "*batch state k"]:
+        """J V, from the closed form of the cell where it has one."""
+        if self.cell.linearised is None:
+            return super().tangent(weights, state, drive, vectors)
+        return self._linearised(weights, state, drive, vectors.mT)[1].mT
+
+    def jacobian(
+        self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch drive"]
+    ) -> Float[Tensor, "*batch state state"]:
+        """∂f/∂x, from the closed form of the cell where it has one."""
+        if self.cell.linearised is None:
+            return super().jacobian(weights, state, drive)
+        identity = torch.eye(self.state_size, dtype=state.dtype, device=state.device)
+        columns = self._linearised(weights, state, drive, identity)[1]
+        return columns.expand(*state.shape[:-1], -1, -1).mT
+
+    def step_and_tangent(
+        self,
+        weights: Weights,
+        state: Float[Tensor, "*batch state"],
+        drive: Float[Tensor, "*batch drive"],
+        vectors: Float[Tensor, "*batch state k"],
+    ) -> tuple[Float[Tensor, "*batch state"], Float[Tensor, "*batch state k"]]:
+        """x[t] and J V in one pass through the layers."""
+        if self.cell.linearised is None:
+            return super().step_and_tangent(weights, state, drive, vectors)
+        state, rows = self._linearised(weights, state, drive, vectors.mT)
+        return state, rows.mT
+
+    def _linearised(self, weights: Weights, state: Tensor, drive: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """x[t], and J times each row of ``rows`` (..., k, state), which may lack leading dimensions."""
+        assert self.cell.linearised is not None
+        states, pushed, forcing = [], [], None
+        for k, layer in enumerate(self.layers):
+            own = weights[f"layer{k}"]
+            if k > 0:
+                drive = self.cell.drive(own, states[-1][..., : layer.output_size])
+                forcing = self.cell.drive_linearised(own, drive, pushed[-1][..., : layer.output_size])
+            here = slice(layer.start, layer.stop)
+            new = self.cell.linearised(own, state[..., here], drive, rows[..., here], forcing)
+            states.append(new[0])
+            pushed.append(new[1])
+        if len(states) == 1:
+            return states[0], pushed[0]
+        return torch.cat(states, dim=-1), torch.cat(torch.broadcast_tensors(*pushed), dim=-1)
+
     def readout(
         self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch drive"]
     ) -> Float[Tensor, "*batch output"]:

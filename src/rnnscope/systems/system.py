@@ -124,6 +124,16 @@ class System(ABC):
         identity = torch.eye(self.state_size, dtype=state.dtype, device=state.device)
         return self.tangent(weights, state, drive, identity.expand(*state.shape[:-1], -1, -1))
 
+    def step_and_tangent(
+        self,
+        weights: Weights,
+        state: Float[Tensor, "*batch state"],
+        drive: Float[Tensor, "*batch drive"],
+        vectors: Float[Tensor, "*batch state k"],
+    ) -> tuple[Float[Tensor, "*batch state"], Float[Tensor, "*batch state k"]]:
+        """x[t] and J V together: ``step`` and ``tangent``, where possible in one pass."""
+        return self.step(weights, state, drive), self.tangent(weights, state, drive, vectors)
+
     def interpolate(self, a: Params, b: Params, s: float) -> dict[str, Tensor]:
         """The point of the path from θ = a (s = 0) to θ = b (s = 1); here the straight line (1-s) a + s b.
 

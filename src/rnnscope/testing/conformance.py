@@ -21,7 +21,8 @@ def check_system(
     - the step is deterministic and takes rows one by one, in batches, and with several batch dimensions alike;
     - ``simulate`` equals a loop over ``advance``, whether through a fast path or not, for sequences and constant
       inputs;
-    - ``jacobian`` equals central differences, and ``tangent`` is its product with vectors;
+    - ``jacobian`` equals central differences, ``tangent`` is its product with vectors, for one state as in a batch,
+      and ``step_and_tangent`` gives the same;
     - ``torch.func.vmap`` over stacked weights equals a loop over them, where the system is ``stackable``;
     - ``interpolate`` begins and ends at its two points.
 
@@ -130,6 +131,13 @@ def _check_tangent(system: System, state: Tensor, input: Tensor, generator: torc
         jacobian @ vectors,
         "tangent: differs from jacobian @ vectors",
     )
+    new, pushed = system.step_and_tangent(weights, state, drive, vectors)
+    _close(new, system.step(weights, state, drive), "step_and_tangent: its state differs from that of step")
+    _close(pushed, jacobian @ vectors, "step_and_tangent: differs from jacobian @ vectors")
+    single = system.jacobian(weights, state[0], drive[0])
+    _close(single, jacobian[0], "jacobian: one state without a batch dimension differs from the same in a batch")
+    single = system.tangent(weights, state[0], drive[0], vectors[0])
+    _close(single, jacobian[0] @ vectors[0], "tangent: one state without a batch dimension differs from a batch")
 
 
 def _check_points(system: System, state: Tensor, input: Tensor, generator: torch.Generator) -> None:
