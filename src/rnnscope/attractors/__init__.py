@@ -4,11 +4,27 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnscope.attractors._points import Multipliers as Multipliers
+    from rnnscope.attractors._points import distinct_points as distinct_points
+    from rnnscope.attractors._points import least_periods as least_periods
+    from rnnscope.attractors._points import multipliers_at as multipliers_at
+    from rnnscope.attractors._search import FixedPointSearch as FixedPointSearch
+    from rnnscope.attractors._search import find_fixed_points as find_fixed_points
     from rnnscope.attractors._starts import chosen_starts as chosen_starts
     from rnnscope.attractors.orbits import Orbits as Orbits
     from rnnscope.attractors.summary import summarise_orbits as summarise_orbits
 
-_HOMES = {"Orbits": "orbits", "chosen_starts": "_starts", "summarise_orbits": "summary"}
+_HOMES = {
+    "FixedPointSearch": "_search",
+    "Multipliers": "_points",
+    "Orbits": "orbits",
+    "chosen_starts": "_starts",
+    "distinct_points": "_points",
+    "find_fixed_points": "_search",
+    "least_periods": "_points",
+    "multipliers_at": "_points",
+    "summarise_orbits": "summary",
+}
 PROBES = {"orbits": "Orbits"}
 
 

@@ -1,0 +1,299 @@
+"""Batched Levenberg-Marquardt on F^k(x) - x with exact Jacobians; rows that are done leave the batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int8, Int64
+from torch import Tensor
+
+from rnnscope.base.errors import NonDeterministicError, require
+from rnnscope.base.threads import torch_threads
+from rnnscope.systems import System
+
+UNFINISHED, CONVERGED, STATIONARY, STALLED, ESCAPED = 0, 1, 2, 3, 4
+SEARCH_STATUS = ("unfinished", "converged", "stationary", "stalled", "escaped")
+
+_MOST_NUMBERS = 2**24  # of a batch of Jacobians in memory at once
+_ONE_THREAD_BELOW = 100  # splitting a batch of small solves over threads costs ten times what it saves
+_ROUNDING = 16  # a zero is allowed so many units of rounding of F^k
+
+
+@dataclass(frozen=True)
+class FixedPointSearch:
+    """Where each start led, one row for each, all from the same iterate.
+
+    Attributes:
+        location: x, (start, state).
+        residual: ‖F^k(x) - x‖, (start,); NaN where the map is not finite.
+        q: ½‖F^k(x) - x‖², (start,).
+        status: (start,): 0 unfinished, more steps are needed than were allowed; 1 converged to a zero; 2 stationary, a
+            minimum of q that is not a zero; 3 stalled, no step lowers q and yet its slope is not zero: a kink or a jump
+            of the map; 4 escaped, out of bounds.
+        n_iterations: steps taken, (start,).
+
+    """
+
+    location: Float[Tensor, "start state"]
+    residual: Float[Tensor, " start"]
+    q: Float[Tensor, " start"]
+    status: Int8[Tensor, " start"]
+    n_iterations: Int64[Tensor, " start"]
+
+    @property
+    def converged(self) -> Tensor:
+        """Which starts led to a zero, (start,)."""
+        return self.status == CONVERGED
+
+
+def find_fixed_points(
+    system: System,
+    states: Float[Tensor, "start state"],
+    inputs: Float[Tensor, "..."] | None = None,
+    *,
+    period: int = 1,
+    tolerance: float = 1e-13,
+    max_iterations: int = 300,
+    stationary: float = 1e-4,
+    scale: float = 1.0,
+    escape: float = 1e12,
+) -> FixedPointSearch:
+    """From each start, go down to a zero of F^k(x) - x, or to a minimum of its length.
+
+        q(x) = ½‖F^k(x) - x‖²,  F(x) = f(x, ū);    (JᵀJ + μ‖r‖ I) δ = -Jᵀ r,   r = F^k(x) - x,  J = DF^k(x) - I
+
+    A zero is accepted where ‖r‖ ≤ max(``tolerance``, 16 ε (2 + ‖J‖)) max(1, ‖x‖), ε the unit of rounding, and is then
+    polished by two Newton steps as far as they lower ‖r‖. Damping proportional to ‖r‖ keeps convergence quadratic along
+    lines of zeros too. All is computed in the system's dtype: hand over ``system.to(torch.float64)`` for points worth
+    their digits.
+
+    >>> from rnnscope.systems import as_system
+    >>> cell = torch.nn.RNN(1, 1).double()
+    >>> for p in cell.parameters():
+    ...     _ = torch.nn.init.constant_(p, 0.5)
+    >>> found = find_fixed_points(as_system(cell), torch.tensor([[-3.0], [0.0]]))
+    >>> [round(float(x), 6) for x in found.location]  # x = tanh(x/2 + 1)
+    [0.895219, 0.895219]
+
+    Args:
+        system: the network as a map.
+        states: where to begin, (start, state_size).
+        inputs: the constant input ū, (input_size,), or one for each start, (start, input_size); None: zero.
+        period: k; 1 for fixed points. A zero for k may have a period that divides k.
+        tolerance: how small the residual of a zero is, relative to max(1, ‖x‖).
+        max_iterations: steps at most.
+        stationary: a minimum of q is reached where log q changes by less than this over a distance of ``scale`` in the
+            direction of steepest descent.
+        scale: a distance that is typical for states of this network.
+        escape: a start whose coordinates exceed this has escaped.
+
+    Returns:
+        A row for each start. That nothing was found is said by ``status``, not by an exception.
+
+    Raises:
+        ValueError: no starts, shapes that do not fit, a period or tolerance that is not positive.
+        NonDeterministicError: the same state and input gave two different answers.
+
+    Source: Sussillo & Barak, Neural Computation 25, 2013 (slow points as minima of q); Fan & Yuan, Computing 74, 2005
+    (the damping).
+
+    """
+    for name, value in (("period", period), ("max_iterations", max_iterations)):
+        require(type(value) is int and value >= 1, name, "a whole number of at least 1", value)
+    for name, value in (("tolerance", tolerance), ("stationary", stationary), ("scale", scale), ("escape", escape)):
+        require(isinstance(value, int | float) and value > 0, name, "a positive number", value)
+    states, drive = prepared(system, states, inputs)
+    settings = _Settings(tolerance, max_iterations, stationary / scale, escape)
+    rows = max(1, _MOST_NUMBERS // system.state_size**2)
+    with torch.no_grad(), torch_threads(1 if system.state_size < _ONE_THREAD_BELOW else None):
+        map_ = IteratedMap(system, drive, period)
+        _check_deterministic(map_, states)
+        parts = [_search(map_.rows(piece), states[piece], settings) for piece in _slices(len(states), rows)]
+    location, residual, status, n_iterations = (torch.cat(part) for part in zip(*parts, strict=True))
+    return FixedPointSearch(location, residual, residual.square() / 2, status, n_iterations)
+
+
+def prepared(system: System, states: Tensor, inputs: Tensor | None) -> tuple[Tensor, Tensor]:
+    """States in the system's dtype and a drive for each of them, after checking shapes."""
+    states = torch.as_tensor(states)
+    fits = states.dim() == 2 and states.shape[1] == system.state_size and len(states) > 0
+    require(fits, "states", f"shape (start, {system.state_size}) with at least one start", tuple(states.shape))
+    inputs = torch.zeros(system.input_size) if inputs is None else torch.as_tensor(inputs)
+    fits = inputs.shape in ((system.input_size,), (len(states), system.input_size))
+    expected = f"shape ({system.input_size},), or ({len(states)}, {system.input_size}) with one for each start"
+    require(fits, "inputs", expected, tuple(inputs.shape))
+    states, inputs = (t.detach().to(dtype=system.dtype, device=system.device) for t in (states, inputs))
+    with torch.no_grad():
+        return states, system.drive(system.weights, inputs.expand(len(states), -1))
+
+
+class IteratedMap:
+    """F^k and its derivative at many states, each with a drive of its own."""
+
+    def __init__(self, system: System, drive: Tensor, period: int, weights: Any = None):
+        self.system, self.drive, self.period = system, drive, period
+        self.weights = system.weights if weights is None else weights
+
+    def rows(self, index: Any) -> "IteratedMap":
+        """The same for some of the rows."""
+        return IteratedMap(self.system, self.drive[index], self.period, self.weights)
+
+    def __call__(self, states: Tensor) -> Tensor:
+        for _ in range(self.period):
+            states = self.system.step(self.weights, states, self.drive)
+        return states
+
+    def path(self, states: Tensor) -> Tensor:
+        """x, F(x), …, F^(k-1)(x), (k, row, state)."""
+        kept = [states]
+        for _ in range(self.period - 1):
+            kept.append(self.system.step(self.weights, kept[-1], self.drive))
+        return torch.stack(kept)
+
+    def derivative(self, states: Tensor) -> Tensor:
+        """DF^k by the chain rule, (row, state, state)."""
+        product = None
+        for state in self.path(states):
+            jacobian = self.system.jacobian(self.weights, state, self.drive)
+            product = jacobian if product is None else jacobian @ product
+        assert product is not None
+        return product
+
+
+@dataclass(frozen=True)
+class _Settings:
+    tolerance: float
+    max_iterations: int
+    slope: float  # |∇ log q| at which q is stationary
+    escape: float
+
+
+def _search(map_: IteratedMap, start: Tensor, settings: _Settings) -> tuple[Tensor, ...]:
+    location, residual = start.clone(), start.new_full((len(start),), torch.nan)
+    status = torch.full((len(start),), UNFINISHED, dtype=torch.int8, device=start.device)
+    n_iterations = torch.zeros(len(start), dtype=torch.int64, device=start.device)
+    descent = _Descent(map_, start, settings)
+    for iteration in range(settings.max_iterations + 1):
+        verdict = descent.verdict()
+        done = verdict != UNFINISHED
+        if iteration == settings.max_iterations:
+            done[:] = True
+        if done.any():
+            rows = descent.index[done]
+            location[rows], residual[rows] = descent.x[done], descent.length[done]
+            status[rows], n_iterations[rows] = verdict[done], iteration
+            descent.keep(~done)
+        if not len(descent.index):
+            break
+        descent.step()
+    zero = status == CONVERGED
+    if zero.any():
+        location[zero], residual[zero] = _polished(map_.rows(zero), location[zero], residual[zero])
+    return location, residual, status, n_iterations
+
+
+class _Descent:
+    """The rows still under way: x, r, J of r, and each row's damping."""
+
+    def __init__(self, map_: IteratedMap, start: Tensor, settings: _Settings):
+        self.map, self.settings, self.x = map_, settings, start
+        self.index = torch.arange(len(start), device=start.device)
+        self.r = map_(start) - start
+        self.length = self.r.norm(dim=-1)
+        self.finite = torch.isfinite(self.length)
+        self.jacobian = map_.derivative(start) - _identity(start)
+        self.finite &= torch.isfinite(self.jacobian).all(-1).all(-1)
+        self.length[~self.finite] = torch.nan
+        self.damping = torch.full_like(self.length, 1e-2)
+        self._differentiate()
+
+    def _differentiate(self) -> None:
+        self.gradient = (self.jacobian.mT @ self.r[..., None])[..., 0]
+        self.normal = self.jacobian.mT @ self.jacobian
+        self.size = self.normal.diagonal(dim1=-2, dim2=-1).sum(-1)  # ‖J‖² of Frobenius
+
+    def verdict(self) -> Tensor:
+        settings, epsilon = self.settings, torch.finfo(self.x.dtype).eps
+        scale = self.x.norm(dim=-1).clamp(min=1)
+        rounding = _ROUNDING * epsilon * (2 + self.size.sqrt())
+        zero = self.length <= rounding.clamp(min=settings.tolerance) * scale
+        # ∇ log q = 2 ∇q / ‖r‖², for q = ½‖r‖²
+        flat = 2 * self.gradient.norm(dim=-1) <= settings.slope * self.length.square()
+        stuck = self.damping > 1 / epsilon
+        out = ~self.finite | (self.x.abs().amax(-1) > settings.escape)
+        verdict = torch.zeros_like(self.index, dtype=torch.int8)
+        for condition, value in ((stuck, STALLED), (flat, STATIONARY), (zero, CONVERGED), (out, ESCAPED)):
+            verdict[condition] = value
+        return verdict
+
+    def keep(self, rows: Tensor) -> None:
+        self.map = self.map.rows(rows)
+        for name in ("index", "x", "r", "length", "finite", "jacobian", "damping", "gradient", "normal", "size"):
+            setattr(self, name, getattr(self, name)[rows])
+
+    def step(self) -> None:
+        epsilon = torch.finfo(self.x.dtype).eps
+        # below this, JᵀJ is rounding in its null directions
+        floor = 8 * epsilon * self.size
+        damping = torch.maximum(self.damping * self.length, floor)
+        matrix = self.normal.clone()
+        matrix.diagonal(dim1=-2, dim2=-1).add_(damping[:, None])
+        factor, failed = torch.linalg.cholesky_ex(matrix)
+        shift = -torch.cholesky_solve(self.gradient[..., None], factor)[..., 0]
+        trial = self.x + shift
+        r = self.map(trial) - trial
+        length = r.norm(dim=-1)
+        predicted = (shift * (damping[:, None] * shift - self.gradient)).sum(-1)  # of ‖r‖², as are these
+        gained = (self.length - length) * (self.length + length)
+        ratio = gained / predicted
+        better = (failed == 0) & torch.isfinite(length) & (gained > 0) & (ratio > 1e-4)
+        grow = ~better | (ratio < 0.25)
+        shrink = better & (ratio > 0.75)
+        self.damping = torch.where(grow, 4 * self.damping, torch.where(shrink, self.damping / 8, self.damping))
+        self.damping.clamp_(min=1e-10)
+        if better.any():
+            self._accept(better, trial, r, length)
+
+    def _accept(self, better: Tensor, trial: Tensor, r: Tensor, length: Tensor) -> None:
+        jacobian = self.map.rows(better).derivative(trial[better]) - _identity(trial)
+        finite = torch.isfinite(jacobian).all(-1).all(-1)
+        if not finite.all():
+            better = better.clone()
+            better[better.clone()] = finite
+            jacobian = jacobian[finite]
+        column = better[:, None]
+        self.x, self.r = torch.where(column, trial, self.x), torch.where(column, r, self.r)
+        self.length = torch.where(better, length, self.length)
+        self.jacobian[better] = jacobian
+        self._differentiate()
+
+
+def _polished(map_: IteratedMap, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    for _ in range(2):
+        matrix = map_.derivative(x) - _identity(x)
+        shift, singular = torch.linalg.solve_ex(matrix, (x - map_(x))[..., None])
+        trial = x + shift[..., 0]
+        length = (map_(trial) - trial).norm(dim=-1)
+        # where the matrix is all but singular, along a line of zeros, a Newton step goes astray
+        near = shift[..., 0].norm(dim=-1) <= 1e-6 * x.norm(dim=-1).clamp(min=1)
+        better = (singular == 0) & near & (length < residual)
+        x = torch.where(better[:, None], trial, x)
+        residual = torch.where(better, length, residual)
+    return x, residual
+
+
+def _check_deterministic(map_: IteratedMap, states: Tensor) -> None:
+    first, second = (map_.rows(slice(2))(states[:2]) for _ in range(2))
+    if not torch.equal(torch.nan_to_num(first), torch.nan_to_num(second)):
+        raise NonDeterministicError(
+            "the same state and input gave two different answers; a map must not draw random numbers: "
+            "take the noise out of the step"
+        )
+
+
+def _identity(states: Tensor) -> Tensor:
+    return torch.eye(states.shape[-1], dtype=states.dtype, device=states.device)
+
+
+def _slices(total: int, size: int) -> list[slice]:
+    return [slice(at, at + size) for at in range(0, total, size)]
