@@ -47,6 +47,8 @@ class Cell:
                                                  those in the state (..., k, state_size), one in each row, and in the
                                                  drive (..., k, drive_size; None: there are none); rows may lack
                                                  leading dimensions. None: by forward differentiation
+    jacobian(weights, state, drive)              ∂step/∂state (..., state_size, state_size), rows for the new state;
+                                                 None: as ``linearised`` gives it
     drive_linearised(weights, drive, rows)       what ``drive`` makes of differences in the input (..., k, input_size)
     """
 
@@ -60,6 +62,7 @@ class Cell:
     interpolate: Callable[[Params, Params, float], dict[str, Tensor]] | None = None
     frozen: tuple[str, ...] = ()
     linearised: Linearised | None = None
+    jacobian: Callable[[Weights, Tensor, Tensor], Tensor] | None = None
     drive_linearised: Callable[[Weights, Tensor, Tensor], Tensor] = linear_drive_linearised
 
 

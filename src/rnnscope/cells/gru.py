@@ -43,22 +43,45 @@ def linearised(
     weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, forcing: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """The step, and what it makes of differences in the state (..., k, H) and in the drive (..., k, 3H)."""
+    size = state.shape[-1]
+    new, z, candidate, slopes = _opened(weights, state, drive)
+    if forcing is None and rows.shape[-2] >= size:  # so many rows that scaling W is cheaper than scaling W times them
+        return new, rows @ _dense(weights, z, slopes).mT
+    by_r, by_z, by_n = (each_row(slopes) * (rows @ weights["state"].mT)).chunk(3, dim=-1)
+    new_rows = each_row(z) * rows + by_r + by_z + by_n
+    if forcing is not None:
+        slopes = torch.cat([slopes[..., : 2 * size], candidate], dim=-1)
+        by_r, by_z, by_n = (each_row(slopes) * forcing).chunk(3, dim=-1)
+        new_rows = new_rows + by_r + by_z + by_n
+    return new, new_rows
+
+
+def jacobian(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
+    """∂h[t]/∂h[t-1]: (..., H, H)."""
+    _, z, _, slopes = _opened(weights, state, drive)
+    return _dense(weights, z, slopes)
+
+
+def _opened(weights: Weights, state: Tensor, drive: Tensor) -> tuple[Tensor, ...]:
+    """New h, z, what h owes to the argument of n, and what it owes to each row of W h."""
     gates = 2 * state.shape[-1]
-    product, pushed = state @ weights["state"].mT, rows @ weights["state"].mT
+    product = state @ weights["state"].mT
     opened = torch.sigmoid(drive[..., :gates] + product[..., :gates])
     r, z = opened.chunk(2, dim=-1)
     recalled = product[..., gates:]
     if "reset_bias" in weights:
         recalled = recalled + weights["reset_bias"]
     n = torch.tanh(drive[..., gates:] + r * recalled)
-    slope = (1 - z) * (1 - n * n)
-    by_gates = pushed[..., :gates] if forcing is None else pushed[..., :gates] + forcing[..., :gates]
-    slopes = opened * (1 - opened) * torch.cat([slope * recalled, state - n], dim=-1)
-    by_r, by_z = (each_row(slopes) * by_gates).chunk(2, dim=-1)
-    new_rows = each_row(z) * rows + each_row(slope * r) * pushed[..., gates:] + by_r + by_z
-    if forcing is not None:
-        new_rows = new_rows + each_row(slope) * forcing[..., gates:]
-    return n + z * (state - n), new_rows
+    candidate = (1 - z) * (1 - n * n)
+    slopes = torch.cat([candidate * recalled * r * (1 - r), (state - n) * z * (1 - z), candidate * r], dim=-1)
+    return n + z * (state - n), z, candidate, slopes
 
 
-CELL = Cell("gru", gate_shapes(3), materialise, linear_drive, step, only_hidden, linearised=linearised)
+def _dense(weights: Weights, z: Tensor, slopes: Tensor) -> Tensor:
+    by_r, by_z, by_n = (slopes[..., None] * weights["state"]).chunk(3, dim=-2)
+    return by_r + by_z + by_n + torch.diag_embed(z)
+
+
+CELL = Cell(
+    "gru", gate_shapes(3), materialise, linear_drive, step, only_hidden, linearised=linearised, jacobian=jacobian
+)

@@ -11,7 +11,6 @@ from rnnscope.cells._cell import (
     each_row,
     gate_shapes,
     linear_drive,
-    recurrent_products,
     total_bias,
 )
 
@@ -49,22 +48,51 @@ def linearised(
     weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, forcing: Tensor | None
 ) -> tuple[Tensor, Tensor]:
     """The step, and what it makes of differences in the state (..., k, output + H) and in the drive (..., k, 4H)."""
-    hidden_size = drive.shape[-1] // 4
-    product, pushed = recurrent_products(weights, state[..., :-hidden_size], rows[..., :-hidden_size], forcing)
-    i, f, g, o = (drive + product).split(hidden_size, dim=-1)
-    i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
-    before = state[..., -hidden_size:]
-    c = f * before + i * g
-    squashed = torch.tanh(c)
-    slopes = torch.cat(
-        [g * i * (1 - i), before * f * (1 - f), i * (1 - g * g), squashed * o * (1 - o)], dim=-1
-    )  # fmt: skip
-    by_i, by_f, by_g, by_o = (each_row(slopes) * pushed).split(hidden_size, dim=-1)
-    dc = each_row(f) * rows[..., -hidden_size:] + by_i + by_f + by_g
-    h, dh = o * squashed, each_row(o * (1 - squashed * squashed)) * dc + by_o
+    size = drive.shape[-1] // 4
+    h, c, forget, onward, slopes = _opened(weights, state, drive)
+    if forcing is None and rows.shape[-2] >= size:  # so many rows that scaling W is cheaper than scaling W times them
+        by_memory, by_output = (rows[..., :-size] @ _folded(weights, slopes).mT).chunk(2, dim=-1)
+    else:
+        pushed = rows[..., :-size] @ weights["state"].mT
+        by_i, by_f, by_g, by_output = (each_row(slopes) * (pushed if forcing is None else pushed + forcing)).chunk(
+            4, -1
+        )
+        by_memory = by_i + by_f + by_g
+    dc = torch.addcmul(by_memory, each_row(forget), rows[..., -size:])
+    dh = torch.addcmul(by_output, each_row(onward), dc)
     if "projection" in weights:
         h, dh = h @ weights["projection"].mT, dh @ weights["projection"].mT
     return torch.cat([h, c], dim=-1), torch.cat([dh, dc], dim=-1)
+
+
+def jacobian(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
+    """Four blocks, ∂(h, c)[t] / ∂(h, c)[t-1]: (..., output + H, output + H)."""
+    _, _, forget, onward, slopes = _opened(weights, state, drive)
+    by_memory, by_output = _folded(weights, slopes).chunk(2, dim=-2)
+    output = onward[..., None] * by_memory + by_output
+    output = torch.cat([output, torch.diag_embed(onward * forget)], dim=-1)
+    if "projection" in weights:
+        output = weights["projection"] @ output
+    return torch.cat([output, torch.cat([by_memory, torch.diag_embed(forget)], dim=-1)], dim=-2)
+
+
+def _opened(weights: Weights, state: Tensor, drive: Tensor) -> tuple[Tensor, ...]:
+    """h before a projection, c, f, ∂h/∂c, and what c (i, f, g) and h at fixed c (o) owe to each gate's argument."""
+    size = drive.shape[-1] // 4
+    before = state[..., -size:]
+    i, f, g, o = (drive + state[..., :-size] @ weights["state"].mT).split(size, dim=-1)
+    i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
+    c = f * before + i * g
+    squashed = torch.tanh(c)
+    h = o * squashed
+    slopes = torch.cat([g * i * (1 - i), before * f * (1 - f), i * (1 - g * g), h * (1 - o)], dim=-1)
+    return h, c, f, o * (1 - squashed * squashed), slopes
+
+
+def _folded(weights: Weights, slopes: Tensor) -> Tensor:
+    """∂c/∂h and, at fixed c, ∂h/∂h, one under the other: (..., 2H, output)."""
+    i, f, g, o = (slopes[..., None] * weights["state"]).chunk(4, dim=-2)
+    return torch.cat([i + f + g, o], dim=-2)
 
 
 def part_sizes(sizes: Sizes) -> dict[str, int]:
@@ -72,4 +100,6 @@ def part_sizes(sizes: Sizes) -> dict[str, int]:
     return {"h": sizes.output_size, "c": sizes.hidden_size}
 
 
-CELL = Cell("lstm", gate_shapes(4), materialise, linear_drive, step, part_sizes, linearised=linearised)
+CELL = Cell(
+    "lstm", gate_shapes(4), materialise, linear_drive, step, part_sizes, linearised=linearised, jacobian=jacobian
+)

@@ -188,6 +188,8 @@ class RecurrentSystem(System):
         """∂f/∂x, from the closed form of the cell where it has one."""
         if self.cell.linearised is None:
             return super().jacobian(weights, state, drive)
+        if self.cell.jacobian is not None and len(self.layers) == 1:
+            return self.cell.jacobian(weights["layer0"], state, drive)
         identity = torch.eye(self.state_size, dtype=state.dtype, device=state.device)
         columns = self._linearised(weights, state, drive, identity)[1]
         return columns.expand(*state.shape[:-1], -1, -1).mT
