@@ -49,6 +49,8 @@ def test_closed_form_jacobian_equals_forward_differentiation(make, centre):
 class Plain:
     """Only the step of a system, so that its derivatives are those of the base class."""
 
+    has_forward_mode = True
+
     def __init__(self, system):
         self.step, self.state_size = system.step, system.state_size
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rnnscope.systems.describe import describe_model as describe_model
     from rnnscope.systems.describe import locate as locate
     from rnnscope.systems.describe import system_from_description as system_from_description
+    from rnnscope.systems.feedback import closed_loop as closed_loop
     from rnnscope.systems.module import ModuleSystem as ModuleSystem
     from rnnscope.systems.recurrent import RecurrentSystem as RecurrentSystem
     from rnnscope.systems.stability import Certificate as Certificate
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Certificate": "stability",
     "certificate": "stability",
+    "closed_loop": "feedback",
     "stack_params": "system",
     "ModuleSystem": "module",
     "RecurrentSystem": "recurrent",

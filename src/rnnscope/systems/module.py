@@ -123,25 +123,6 @@ class ModuleSystem(System):
             "or hand over the pair (core, head)"
         )
 
-    def tangent(
-        self,
-        weights: Weights,
-        state: Float[Tensor, "*batch state"],
-        drive: Float[Tensor, "*batch input"],
-        vectors: Float[Tensor, "*batch state k"],
-    ) -> Float[Tensor, "*batch state k"]:
-        """J V by forward differentiation, or from the adjoint where the module has none (fused kernels)."""
-        if self._has_forward_mode:
-            return super().tangent(weights, state, drive, vectors)
-        return self._jacobian_by_rows(weights, state, drive) @ vectors
-
-    def _jacobian_by_rows(self, weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
-        with torch.enable_grad():
-            state = state.detach().requires_grad_()
-            new = self.step(weights, state, drive)
-            rows = [torch.autograd.grad(new[..., i].sum(), state, retain_graph=True)[0] for i in range(new.shape[-1])]
-        return torch.stack(rows, dim=-2)
-
     def _examine(self, device: torch.device) -> int:
         """Width of the output, after checking that the module is a deterministic step of the right form."""
         generator = torch.Generator().manual_seed(0)
@@ -169,7 +150,7 @@ class ModuleSystem(System):
                 f"{type(self._module).__name__}: the same state and input gave two different answers in eval mode; "
                 "a map must not draw random numbers: take the noise out of the step"
             )
-        self._has_forward_mode = _works(lambda: jvp(lambda x: self.step(self.params, x, input), (state,), (state,)))
+        self.has_forward_mode = _works(lambda: jvp(lambda x: self.step(self.params, x, input), (state,), (state,)))
         self.stackable = _works(
             lambda: vmap(lambda params: self.step(params, state, input))(stack_params([self.params]))
         )

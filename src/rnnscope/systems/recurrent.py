@@ -180,7 +180,7 @@ class RecurrentSystem(System):
         """J V, from the closed form of the cell where it has one."""
         if self.cell.linearised is None:
             return super().tangent(weights, state, drive, vectors)
-        return self._linearised(weights, state, drive, vectors.mT)[1].mT
+        return self.linearised(weights, state, drive, vectors.mT)[1].mT
 
     def jacobian(
         self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch drive"]
@@ -191,7 +191,7 @@ class RecurrentSystem(System):
         if self.cell.jacobian is not None and len(self.layers) == 1:
             return self.cell.jacobian(weights["layer0"], state, drive)
         identity = torch.eye(self.state_size, dtype=state.dtype, device=state.device)
-        columns = self._linearised(weights, state, drive, identity)[1]
+        columns = self.linearised(weights, state, drive, identity)[1]
         return columns.expand(*state.shape[:-1], -1, -1).mT
 
     def step_and_tangent(
@@ -204,13 +204,30 @@ class RecurrentSystem(System):
         """x[t] and J V in one pass through the layers."""
         if self.cell.linearised is None:
             return super().step_and_tangent(weights, state, drive, vectors)
-        state, rows = self._linearised(weights, state, drive, vectors.mT)
+        state, rows = self.linearised(weights, state, drive, vectors.mT)
         return state, rows.mT
 
-    def _linearised(self, weights: Weights, state: Tensor, drive: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """x[t], and J times each row of ``rows`` (..., k, state), which may lack leading dimensions."""
-        assert self.cell.linearised is not None
+    def linearised(
+        self, weights: Weights, state: Tensor, drive: Tensor, rows: Tensor, input_rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """x[t], and what becomes of small differences in the state and in the input, by the closed form of the cell.
+
+        Args:
+            weights: from ``materialise``.
+            state: (..., state_size).
+            drive: (..., drive_size).
+            rows: differences of x[t-1], (..., k, state_size); leading dimensions may be missing.
+            input_rows: differences of u[t], (..., k, input_size); None: none.
+
+        Raises:
+            ValueError: the cell has no closed form; ``tangent`` works without.
+
+        """
+        if self.cell.linearised is None:
+            raise ValueError(f"cell {self.cell.name} has no closed form of its tangent: use tangent, which needs none")
         states, pushed, forcing = [], [], None
+        if input_rows is not None:
+            forcing = self.cell.drive_linearised(weights["layer0"], drive, input_rows)
         for k, layer in enumerate(self.layers):
             own = weights[f"layer{k}"]
             if k > 0:
@@ -230,6 +247,12 @@ class RecurrentSystem(System):
         """The head's product with the last layer's output, or that output itself where there is no head."""
         last = self.layers[-1]
         return self._head(weights, state[..., last.start : last.start + last.output_size])
+
+    def readout_tangent(self, weights: Weights, rows: Tensor) -> Tensor:
+        """∂y/∂x times each row of ``rows`` (..., k, state_size)."""
+        last = self.layers[-1]
+        output = rows[..., last.start : last.start + last.output_size]
+        return output @ weights["head"]["weight"].mT if "head" in weights else output
 
     def _head(self, weights: Weights, output: Tensor) -> Tensor:
         if "head" not in weights:

@@ -48,6 +48,9 @@ class System(ABC):
     stackable: bool = True
     """Whether ``torch.func.vmap`` works over stacked parameters; modules with fused kernels inside cannot."""
 
+    has_forward_mode: bool = True
+    """Whether the step can be differentiated forwards; torch's fused kernels cannot."""
+
     @abstractmethod
     def materialise(self, params: Params) -> Weights:
         """What the step needs, computed once for a θ: stacked gates, summed biases, evaluated parametrisations."""
@@ -110,12 +113,24 @@ class System(ABC):
         drive: Float[Tensor, "*batch drive"],
         vectors: Float[Tensor, "*batch state k"],
     ) -> Float[Tensor, "*batch state k"]:
-        """J V, with J = ∂f/∂x at (state, drive) and the k columns of V: how small differences move in one step."""
+        """J V, with J = ∂f/∂x at (state, drive) and the k columns of V: how small differences move in one step.
+
+        By forward differentiation, or from the adjoint where the step has none.
+        """
+        if not self.has_forward_mode:
+            return self._jacobian_by_rows(weights, state, drive) @ vectors
 
         def push(vector: Tensor) -> Tensor:
             return jvp(lambda x: self.step(weights, x, drive), (state,), (vector,))[1]
 
         return vmap(push, in_dims=-1, out_dims=-1)(vectors)
+
+    def _jacobian_by_rows(self, weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
+        with torch.enable_grad():
+            state = state.detach().requires_grad_()
+            new = self.step(weights, state, drive)
+            rows = [torch.autograd.grad(new[..., i].sum(), state, retain_graph=True)[0] for i in range(new.shape[-1])]
+        return torch.stack(rows, dim=-2)
 
     def jacobian(
         self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch drive"]
