@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rnnscope.attractors._starts import chosen_starts as chosen_starts
     from rnnscope.attractors.orbits import Orbits as Orbits
     from rnnscope.attractors.summary import summarise_orbits as summarise_orbits
+    from rnnscope.attractors.zero_one import zero_one_test as zero_one_test
 
 _HOMES = {
     "FixedPointSearch": "_search",
@@ -24,6 +25,7 @@ _HOMES = {
     "least_periods": "_points",
     "multipliers_at": "_points",
     "summarise_orbits": "summary",
+    "zero_one_test": "zero_one",
 }
 PROBES = {"orbits": "Orbits"}
 
