@@ -14,35 +14,14 @@ from rnnscope.attractors import distinct_points, find_fixed_points, multipliers_
 from rnnscope.attractors._points import least_periods
 from rnnscope.attractors._search import CONVERGED, ESCAPED, STALLED, STATIONARY
 from rnnscope.base.errors import NonDeterministicError
-from rnnscope.systems import System, as_system
-
-
-class Formula(System):
-    """x -> rule(x), input added; any rule on tensors (..., n)."""
-
-    def __init__(self, rule, size):
-        self.rule, self.params = rule, {"unit": torch.ones(1, dtype=torch.float64)}
-        self.input_size = self.state_size = self.output_size = size
-        self.state_labels = tuple(f"x[{k}]" for k in range(size))
-
-    def materialise(self, params):
-        return dict(params)
-
-    def drive(self, weights, input):
-        return input
-
-    def step(self, weights, state, drive):
-        return self.rule(state) + drive
-
-    def readout(self, weights, state, drive):
-        return state
-
-    def at(self, params):
-        return Formula(self.rule, self.state_size)
+from rnnscope.systems import as_system
+from rnnscope.systems.textbook import MapSystem, delayed_logistic, henon, logistic, rotated_tanh, tanh_map
 
 
 def formula(rule, size=1):
-    return Formula(rule, size)
+    """x -> rule(x), any rule on tensors (..., n)."""
+    labels = tuple(f"x[{k}]" for k in range(size))
+    return MapSystem("formula", lambda theta, x, u: rule(x), {"unit": torch.ones(1).double()}, labels)
 
 
 def elman(matrix, bias=0.0, nonlinearity="tanh"):
@@ -64,14 +43,6 @@ def grid(low, high, count):
 def distinct(found, radius=1e-6):
     chosen, _ = distinct_points(found.location[found.converged], found.residual[found.converged], radius)
     return found.location[found.converged][chosen]
-
-
-def logistic(r):
-    return formula(lambda x: r * x * (1 - x))
-
-
-def henon(a, b=0.3):
-    return formula(lambda x: torch.stack([1 - a * x[..., 0] ** 2 + x[..., 1], b * x[..., 0]], -1), 2)
 
 
 def test_logistic_period_three_points_at_the_fold():
@@ -162,8 +133,9 @@ def test_henon_bifurcation_values_in_a():
 
 
 def test_delayed_logistic_at_the_neimark_sacker_point():
-    system = formula(lambda x: torch.stack([2 * x[..., 0] * (1 - x[..., 1]), x[..., 0]], -1), 2)
-    points = distinct(find_fixed_points(system, torch.rand(20, 2).double()))
+    system = delayed_logistic(2.0)
+    starts = torch.rand(20, 2, generator=torch.Generator().manual_seed(0))
+    points = distinct(find_fixed_points(system, starts))
     inner = points[points[:, 0] > 0.1]
     torch.testing.assert_close(inner, torch.full((1, 2), 0.5).double())
     values = multipliers_at(system, inner).values[0]
@@ -172,7 +144,7 @@ def test_delayed_logistic_at_the_neimark_sacker_point():
 
 @pytest.mark.parametrize("w", [0.5, 1.5, 2.0, -0.5, -2.0])
 def test_tanh_map_pitchfork_and_flip(w):
-    system = elman([[w]])
+    system = tanh_map(w)
     found = distinct(find_fixed_points(system, grid(-2, 2, 21), period=2))
     least, located = least_periods(system, found, period=2)
     if abs(w) < 1:
@@ -190,17 +162,16 @@ def test_tanh_map_pitchfork_and_flip(w):
 def test_tanh_map_folds_at_their_bias():
     """At w = 2 the folds are at b = ±0.532840, with μ = 1 where 1 - x² = 1/2."""
     for b, count in ((0.5327, 3), (0.5330, 1), (-0.5327, 3), (-0.5330, 1)):
-        assert len(distinct(find_fixed_points(elman([[2.0]], b), grid(-1.5, 1.5, 31)))) == count
+        assert len(distinct(find_fixed_points(tanh_map(2.0, b), grid(-1.5, 1.5, 31)))) == count
     b = 0.5328399754
     assert 2 * math.sqrt(0.5) - math.atanh(math.sqrt(0.5)) == pytest.approx(b, abs=1e-9)
-    found = find_fixed_points(elman([[2.0]], b), torch.tensor([[-0.71]]))
-    assert multipliers_at(elman([[2.0]], b), found.location).values[0, 0].real == pytest.approx(1, abs=1e-3)
+    found = find_fixed_points(tanh_map(2.0, b), torch.tensor([[-0.71]]))
+    assert multipliers_at(tanh_map(2.0, b), found.location).values[0, 0].real == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize("angle", [0.3, 0.9, 2.5])
 def test_rotated_tanh_has_the_angle_as_multiplier(angle):
-    c, s = math.cos(angle), math.sin(angle)
-    value = multipliers_at(elman([[c, -s], [s, c]]), torch.zeros(1, 2)).values[0]
+    value = multipliers_at(rotated_tanh(1.0, angle), torch.zeros(1, 2)).values[0]
     np.testing.assert_allclose(np.abs(np.angle(value)), angle, atol=1e-12)
     np.testing.assert_allclose(np.abs(value), 1, atol=1e-12)
 
@@ -311,11 +282,6 @@ def test_float32_converges_to_its_own_rounding():
     assert found.residual.max() < 1e-4
 
 
-class Noisy(Formula):
-    def step(self, weights, state, drive):
-        return torch.rand_like(state)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -335,7 +301,7 @@ def test_bad_input(change, message):
 
 def test_random_step_is_refused():
     with pytest.raises(NonDeterministicError, match="must not draw random numbers"):
-        find_fixed_points(Noisy(None, 2), torch.zeros(5, 2))
+        find_fixed_points(formula(torch.rand_like, 2), torch.zeros(5, 2))
 
 
 def test_dropout_left_on_changes_nothing():

@@ -16,7 +16,7 @@ def names() -> list[str]:
     """The tasks there are.
 
     >>> names()
-    ['sine']
+    ['flipflop', 'sine']
     """
     return catalogue.names(__name__)
 
