@@ -19,3 +19,17 @@ def torch_threads(n_threads: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def denormals_as_zero() -> Iterator[None]:
+    """Let numbers too small to be normal (below 1.2e-38 in float32) count as zero inside the block, on this thread.
+
+    A state that decays to zero spends its time among them, and they take a processor tens of times longer.
+    """
+    before = bool(torch.tensor([1e-40]) * torch.tensor([1.0]) == 0)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(before)
