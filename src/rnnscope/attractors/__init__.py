@@ -11,23 +11,27 @@ if TYPE_CHECKING:
     from rnnscope.attractors._search import FixedPointSearch as FixedPointSearch
     from rnnscope.attractors._search import find_fixed_points as find_fixed_points
     from rnnscope.attractors._starts import chosen_starts as chosen_starts
+    from rnnscope.attractors._tabulate import kind_names as kind_names
+    from rnnscope.attractors.attractors import Attractors as Attractors
     from rnnscope.attractors.orbits import Orbits as Orbits
     from rnnscope.attractors.summary import summarise_orbits as summarise_orbits
     from rnnscope.attractors.zero_one import zero_one_test as zero_one_test
 
 _HOMES = {
+    "Attractors": "attractors",
     "FixedPointSearch": "_search",
     "Multipliers": "_points",
     "Orbits": "orbits",
     "chosen_starts": "_starts",
     "distinct_points": "_points",
     "find_fixed_points": "_search",
+    "kind_names": "_tabulate",
     "least_periods": "_points",
     "multipliers_at": "_points",
     "summarise_orbits": "summary",
     "zero_one_test": "zero_one",
 }
-PROBES = {"orbits": "Orbits"}
+PROBES = {"attractors": "Attractors", "orbits": "Orbits"}
 
 
 def __getattr__(name: str) -> Any:

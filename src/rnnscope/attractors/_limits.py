@@ -1,0 +1,248 @@
+"""Where each row of a batch of states goes under its constant input: the loop that runs on until it is known."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnnscope.attractors._averages import dominant_frequency
+from rnnscope.attractors._cycles import MARGIN, SETTLED, Cycles, find_cycles
+from rnnscope.attractors._kinds import (
+    CLOSED_CURVE,
+    CONTINUUM,
+    CYCLE,
+    DIVERGENCE,
+    FIXED_POINT,
+    TORUS,
+    UNDETERMINED,
+)  # fmt: skip
+from rnnscope.attractors._motion import Ensemble, judge, log_stretches
+from rnnscope.base.errors import NonDeterministicError
+from rnnscope.systems import System
+
+_BLOCK = 500  # steps at once, to bound the memory of outputs that are not wanted
+_CHUNK = 30_000_000  # numbers of an orbit in memory at once
+_SAMPLES = 1000  # of an orbit that are kept
+_FOLLOWED = 2  # rows of a set whose tangents are followed
+_NUDGE = 1e-7  # off saddles, relative to 1 + |x|
+
+
+@dataclass
+class Limit:
+    """Where one row went. ``orbit`` (time, state) samples the set; for cycles it is one round, exactly."""
+
+    kind: int = UNDETERMINED
+    period: int = 0
+    orbit: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    exponents: np.ndarray = field(default_factory=lambda: np.empty(0))
+    exponent_errors: np.ndarray = field(default_factory=lambda: np.empty(0))
+    multipliers: np.ndarray = field(default_factory=lambda: np.empty(0, complex))
+    features: np.ndarray = field(default_factory=lambda: np.empty(0))
+    steadiness: float = np.inf
+    size: float = 0.0
+    frequency: float = np.nan
+    residual: float = np.nan
+    drift: float = np.nan
+    n_steps: int = 0
+    followed: bool = True  # whether the exponents are its own, not those of another row on the same set
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to run and what to look for: the settings of the probe."""
+
+    n_transient: int
+    n_window: int
+    n_steps: int
+    n_extensions: int
+    n_exponents: int
+    max_period: int
+    escape: float
+
+
+def find_limits(system: System, inputs: Tensor, starts: Tensor, effort: Effort) -> list[Limit]:
+    """The limit of each row of starts (row, state) under inputs (row, channel) held constant.
+
+    Raises:
+        NonDeterministicError: the same state and input gave two different answers.
+
+    """
+    drive = system.drive(system.weights, inputs[:1])
+    once, again = (system.step(system.weights, starts[:1], drive) for _ in range(2))
+    if not torch.equal(torch.nan_to_num(once), torch.nan_to_num(again)):
+        raise NonDeterministicError(
+            "the same state and input gave two different answers: take the noise out of the step"
+        )
+    return _Search(system, inputs, starts, effort).run()
+
+
+class _Search:
+    def __init__(self, system: System, inputs: Tensor, starts: Tensor, effort: Effort):
+        self.system, self.inputs, self.effort = system, inputs, effort
+        self.weights = system.weights
+        self.drive = system.drive(self.weights, inputs)
+        self.state = starts.clone()
+        self.limits = [Limit() for _ in starts]
+        self.active = torch.arange(len(starts), device=starts.device)
+        self.elapsed = 0
+        self.generator = torch.Generator().manual_seed(0)
+
+    def run(self) -> list[Limit]:
+        for attempt in range(self.effort.n_extensions + 1):
+            factor = 4**attempt
+            self._advance(factor * self.effort.n_transient)
+            waiting = self._look_for_cycles() if len(self.active) else self.active
+            if attempt < self.effort.n_extensions:
+                self.active = self.active[~torch.isin(self.active, waiting)]
+            else:
+                waiting = waiting[:0]
+            if len(self.active):
+                self._look_at_motion(factor * self.effort.n_steps)
+            self.active = torch.cat([self.active, waiting]).sort().values
+            if not len(self.active):
+                break
+        for row in self.active.tolist():
+            self.limits[row].n_steps = self.elapsed
+        return self.limits
+
+    def _advance(self, n_steps: int) -> None:
+        for begin in range(0, n_steps, _BLOCK):
+            rows = self.active
+            if not len(rows):
+                return
+            steps = min(_BLOCK, n_steps - begin)
+            self.state[rows] = self.system.simulate(self.state[rows], self.inputs[rows], n_steps=steps).final
+            self.elapsed += steps
+            self._retire_escaped()
+
+    def _retire_escaped(self) -> None:
+        largest = self.state[self.active].abs().amax(-1)
+        gone = ~torch.isfinite(largest) | (largest > self.effort.escape)
+        for row in self.active[gone].tolist():
+            self.limits[row] = Limit(DIVERGENCE, n_steps=self.elapsed)
+        self.active = self.active[~gone]
+
+    def _look_for_cycles(self) -> Tensor:
+        """Settle the rows that have come to a cycle; returns those of the others that are on their way to one."""
+        rows = self.active
+        window = self._states(rows, self.effort.n_window)
+        self.elapsed += self.effort.n_window
+        self.state[rows] = window[-1]
+        self._retire_escaped()
+        finite = torch.isin(rows, self.active)
+        rows, window = rows[finite], window[:, finite]
+        if not len(rows):
+            return rows
+        cycles = find_cycles(self.system, window, self.inputs[rows], self.effort.max_period)
+        leading = cycles.multipliers[:, 0].abs()
+        settled = (cycles.distance <= SETTLED) & (cycles.period > 0)
+        neutral = settled & ~cycles.attracts & ((leading - 1).abs() <= MARGIN)
+        unstable = settled & (leading > 1 + MARGIN)
+        speed = ((window[-1] - window[-2]).abs().amax(-1) / (1 + window[-1].abs().amax(-1))).cpu().numpy()
+        done = cycles.attracts | neutral
+        for at in range(len(rows)):
+            row = int(rows[at])
+            self.limits[row].drift = float(speed[at])
+            if done[at]:
+                self.limits[row] = self._cycle_limit(cycles, at, row, bool(neutral[at]), float(speed[at]))
+        self._nudge(rows[unstable])
+        self.active = rows[~done]
+        return rows[~done & cycles.approaches]
+
+    def _nudge(self, rows: Tensor) -> None:
+        """Off saddles and invariant subspaces, which orbits would leave only by rounding."""
+        noise = torch.randn(len(rows), self.state.shape[1], generator=self.generator, dtype=torch.float64)
+        size = 1 + self.state[rows].abs().amax(-1, keepdim=True)
+        self.state[rows] += _NUDGE * size * noise.to(self.state)
+
+    def _cycle_limit(self, cycles: Cycles, at: int, row: int, neutral: bool, speed: float) -> Limit:
+        period = int(cycles.period[at])
+        orbit, state = [], cycles.points[at : at + 1]
+        for _ in range(period):
+            state = self.system.step(self.weights, state, self.drive[row : row + 1])
+            orbit.append(state[0])
+        multipliers = cycles.multipliers[at].cpu().numpy()
+        with np.errstate(divide="ignore"):
+            exponents = np.log(np.abs(multipliers)) / period
+        return Limit(
+            CONTINUUM if neutral else FIXED_POINT if period == 1 else CYCLE,
+            period=period,
+            orbit=torch.stack(orbit).cpu().numpy(),
+            exponents=exponents[: self.effort.n_exponents],
+            exponent_errors=np.zeros(len(exponents[: self.effort.n_exponents])),
+            multipliers=multipliers,
+            frequency=2 * np.pi / period if period > 1 else np.nan,
+            residual=float(cycles.residual[at]),
+            drift=max(speed if period == 1 else 0.0, float(cycles.distance[at])),
+            n_steps=self.elapsed,
+        )
+
+    def _states(self, rows: Tensor, n_steps: int) -> Tensor:
+        """The next states of some rows, (time, row, state)."""
+        state, drive = self.state[rows], self.drive[rows]
+        states = state.new_empty(n_steps, *state.shape)
+        for t in range(n_steps):
+            state = states[t] = self.system.step(self.weights, state, drive)
+        return states
+
+    def _look_at_motion(self, n_steps: int) -> None:
+        """Run on, see which rows move on the same set, and judge each set by the tangents of one or two of its rows."""
+        self._nudge(self.active)
+        n_transient = n_steps // 4
+        self.elapsed += n_transient + n_steps
+        at_once = max(1, _CHUNK // ((n_transient + n_steps) * self.system.state_size))
+        left = [self._judge(rows, n_transient, n_steps) for rows in self.active.split(at_once)]
+        self.active = torch.cat(left)
+
+    def _judge(self, rows: Tensor, n_transient: int, n_steps: int) -> Tensor:
+        """Judge these rows; returns those that remain undetermined."""
+        beginning = self.state[rows]
+        states = self._states(rows, n_transient + n_steps)
+        self.state[rows] = states[-1]
+        bounded = (states.abs().amax((0, 2)) <= self.effort.escape) & torch.isfinite(states).all(2).all(0)
+        for row in rows[~bounded].tolist():
+            self.limits[row] = Limit(DIVERGENCE, n_steps=self.elapsed)
+        rows, beginning, states = rows[bounded], beginning[bounded], states[n_transient:, bounded]
+        if not len(rows):
+            return rows
+        ensemble = Ensemble(states.transpose(0, 1).cpu().numpy())
+        families = ensemble.families(self.inputs[rows].cpu().numpy())
+        followed = np.concatenate([np.flatnonzero(families == k)[:_FOLLOWED] for k in range(families.max() + 1)])
+        stretches = log_stretches(
+            self.system, self.weights, beginning[followed], self.drive[rows[followed]],
+            k=min(self.effort.n_exponents, self.system.state_size), n_transient=n_transient, n_steps=n_steps,
+        )  # fmt: skip
+        frequencies = dominant_frequency(self._widest_output(states[:, followed], rows[followed]))
+        agreement, steadiness = ensemble.agreement, ensemble.steadiness
+        motions = {
+            at: judge(ensemble.rows[at], stretches[k], agreement=float(agreement[at]), steadiness=float(steadiness[at]))
+            for k, at in enumerate(followed.tolist())
+        }
+        remaining = []
+        for at, row in enumerate(rows.tolist()):
+            of = at if at in motions else int(np.flatnonzero(families == families[at])[0])
+            motion = motions[of]
+            periodic = motion.kind in (CLOSED_CURVE, TORUS, CONTINUUM)
+            self.limits[row] = Limit(
+                motion.kind,
+                orbit=ensemble.rows[at, -_SAMPLES:],
+                exponents=motion.exponents,
+                exponent_errors=motion.exponent_errors,
+                features=ensemble.features[at],
+                steadiness=max(motion.steadiness, float(steadiness[at])),
+                size=float(ensemble.size[at]),
+                frequency=float(frequencies[followed.tolist().index(of)]) if periodic else np.nan,
+                followed=at in motions,
+                drift=self.limits[row].drift,
+                n_steps=self.elapsed,
+            )
+            if motion.kind == UNDETERMINED:
+                remaining.append(row)
+        return torch.tensor(remaining, dtype=torch.int64, device=rows.device)
+
+    def _widest_output(self, states: Tensor, rows: Tensor) -> np.ndarray:
+        """The output that moves most, (row, time)."""
+        outputs = self.system.readout(self.weights, states, self.drive[rows].expand(len(states), -1, -1))
+        widest = (outputs.amax(0) - outputs.amin(0)).argmax(-1)
+        return outputs[:, torch.arange(len(rows), device=widest.device), widest].T.cpu().numpy()

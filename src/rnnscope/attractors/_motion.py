@@ -1,0 +1,145 @@
+"""What kind of motion an orbit that comes to no fixed point or short cycle is: regularity, exponents, dimension."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rnnscope.attractors._averages import digits, local_dimension, weighted_mean
+from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, TORUS, UNDETERMINED
+from rnnscope.attractors._same import same_set
+from rnnscope.attractors.zero_one import zero_one_test
+from rnnscope.systems import System
+from rnnscope.systems.system import Weights
+
+_REGULAR = 3.0  # digits in which two halves of a regular orbit agree at least
+_IRREGULAR = 2.5, 3.5  # digits of chaos: below the first for certain, above the second not
+_NO_TRANSIENT = 60.0  # nats: more than from one rounding error (e^-37) to the size of the whole set
+_INTERVAL = 5  # steps between orthonormalisations
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Which kind, the leading exponents with their errors, and the error of averages over the set, relative to it."""
+
+    kind: int
+    exponents: np.ndarray
+    exponent_errors: np.ndarray
+    steadiness: float
+
+
+class Ensemble:
+    """Orbits (row, time, state) and what tells one set from another.
+
+    ``features`` (row, 2 state) are mean and standard deviation of every coordinate; ``steadiness`` (row,) is the
+    largest difference in them between two halves, relative to ``size`` (row,), the spread of the widest coordinate.
+    """
+
+    def __init__(self, rows: np.ndarray):
+        self.rows = rows
+        half = rows.shape[1] // 2
+        self.size = np.maximum(np.ptp(rows, axis=1).max(-1), 1e-300)
+        first, second = _moments(rows[:, :half]), _moments(rows[:, -half:])
+        self.steadiness = np.abs(first - second).max(-1) / self.size
+        self.features = _moments(rows)
+
+    @cached_property
+    def agreement(self) -> np.ndarray:
+        """Digits in which averages over two halves agree, by row."""
+        return digits(self.rows)
+
+    def families(self, inputs: np.ndarray) -> np.ndarray:
+        """Rows under the same input that fill the same set have the same number, counted from 0."""
+        first: list[int] = []
+        labels = np.empty(len(self.rows), dtype=int)
+        for row in range(len(self.rows)):
+            alike = (
+                k for k, other in enumerate(first) if (inputs[other] == inputs[row]).all() and self._same(other, row)
+            )
+            labels[row] = next(alike, len(first))
+            if labels[row] == len(first):
+                first.append(row)
+        return labels
+
+    def _same(self, a: int, b: int) -> bool:
+        kept = self.features, self.steadiness, self.size, self.rows
+        return same_set(*((each[a], each[b]) for each in kept))
+
+
+def _moments(rows: np.ndarray) -> np.ndarray:
+    mean = weighted_mean(rows, 1)
+    return np.concatenate([mean, np.sqrt(weighted_mean((rows - mean[:, None]) ** 2, 1))], -1)
+
+
+def log_stretches(
+    system: System, weights: Weights, state: Tensor, drive: Tensor, *, k: int, n_transient: int, n_steps: int
+) -> np.ndarray:
+    """Log stretches per step (row, interval, k) of k tangent vectors along the orbits of states (row, state).
+
+    The vectors are made orthonormal again after every few steps; those of the transient are left out.
+    """
+    n_rows, n = state.shape
+    frame = torch.randn(n, k, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(state)
+    frame = torch.linalg.qr(frame).Q.expand(n_rows, n, k)
+    stretches = []
+    for t in range(1, n_transient + n_steps + 1):
+        frame = system.tangent(weights, state, drive, frame)
+        state = system.step(weights, state, drive)
+        if t % _INTERVAL == 0:
+            frame, r = torch.linalg.qr(frame)
+            if t > n_transient:
+                stretches.append(r.diagonal(dim1=-2, dim2=-1).abs().log() / _INTERVAL)
+    return torch.stack(stretches, 1).cpu().numpy()
+
+
+def judge(states: np.ndarray, stretches: np.ndarray, *, agreement: float, steadiness: float) -> Motion:
+    """The motion of one orbit (time, state) with log stretches (interval, k) along it.
+
+    Regular motion is told from chaos by weighted averages over two halves: they agree in many digits, or in few. Of
+    regular motion, as many exponents are zero as the set has dimensions, if it attracts; more, if it is one of many.
+    """
+    middle, resolution = len(stretches) // 2, 1 / len(states)
+    exponents, plain = weighted_mean(stretches, 0), stretches.mean(0)
+    errors = np.abs(weighted_mean(stretches[:middle], 0) - weighted_mean(stretches[-middle:], 0))
+    block_errors = _block_error(stretches)
+    zero = np.abs(exponents) <= resolution + np.minimum(3 * errors, resolution)
+    regular = agreement >= _REGULAR and steadiness <= 10**-_REGULAR and errors[0] <= resolution
+    if regular and zero[0]:
+        return Motion(_regular_kind(states, exponents, zero, resolution), exponents, errors, steadiness)
+    stretched = plain[0] > max(4 * block_errors[0], 2 * resolution)
+    if stretched and (plain[0] * len(states) > _NO_TRANSIENT or _is_irregular(states, agreement)):
+        size = np.ptp(states, axis=0).max()
+        unsteady = max(steadiness, float(_block_error(states, 10).max() / size))
+        return Motion(CHAOS, plain, block_errors, unsteady)
+    return Motion(UNDETERMINED, exponents, np.maximum(errors, block_errors), steadiness)
+
+
+def _regular_kind(states: np.ndarray, exponents: np.ndarray, zero: np.ndarray, resolution: float) -> int:
+    n_zero, n = int(zero.cumprod().sum()), states.shape[1]
+    if n == 1:
+        return UNDETERMINED  # nothing but fixed points and cycles is regular on a line
+    if n_zero == len(zero) > 1:
+        return CONTINUUM  # or a torus of at least that many dimensions: whoever calls looks at other starts
+    dimension = local_dimension(states)
+    if n_zero > dimension:
+        return CONTINUUM
+    if n_zero < dimension or exponents[n_zero] > -2 * resolution:
+        return UNDETERMINED
+    return CLOSED_CURVE if dimension == 1 else TORUS
+
+
+def _is_irregular(states: np.ndarray, agreement: float) -> bool:
+    """Few digits are enough; in between the 0-1 test on the coordinate that moves most decides."""
+    certain, possible = _IRREGULAR
+    if not certain <= agreement <= possible:
+        return agreement < certain
+    series = states[:, np.ptp(states, axis=0).argmax()]
+    return bool(zero_one_test(series) > 0.5)
+
+
+def _block_error(series: np.ndarray, n_blocks: int = 20) -> np.ndarray:
+    """Standard error of the mean of (time, k) from the means of blocks."""
+    means = np.stack([block.mean(0) for block in np.array_split(series, n_blocks)])
+    return means.std(0, ddof=1) / np.sqrt(n_blocks)

@@ -1,0 +1,150 @@
+"""Attractors: which limit sets the map has under each constant input, of which kind, and how stable they are."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+
+from rnnscope.attractors._limits import Effort, find_limits
+from rnnscope.attractors._sets import group_limits
+from rnnscope.attractors._starts import check_starts, chosen_starts, draw_starts, need_sequences
+from rnnscope.attractors._tabulate import tabulate
+from rnnscope.attractors.orbits import _table as table
+from rnnscope.base.errors import require
+from rnnscope.base.probe import Probe
+from rnnscope.systems import System
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attractors(Probe):
+    """Hold inputs constant, begin at several states, and say which limit sets they come to: the kind of each, its
+    exponents and multipliers, and the share of the starts that reach it.
+
+        x[t] = f(x[t-1], ū);   λ_i = lim (1/T) Σ log R_ii;   μ_i eigenvalues of DF^k on a cycle of period k
+
+    - **fixed point**, **cycle** of period k: Newton's method confirms a zero of F^k(x) - x; all |μ| < 1; the orbit is
+      there, or comes nearer at the rate of the largest multiplier;
+    - **closed curve**: the motion is regular (weighted averages over two halves of the orbit agree in at least three
+      digits), λ1 = 0, λ2 < 0, and the orbit fills a set of dimension one; ``frequency`` is the strongest of the output;
+    - **torus**: the same with λ1 = λ2 = 0 > λ3 and dimension two;
+    - **chaos**: λ1 > 0 by four standard errors, and irregular, or for longer than any transient can grow;
+    - **continuum**: neutral, and different starts stay apart: a line of fixed points (μ = 1), or orbits side by side as
+      in an orthogonal network. It is no attractor, and counted as one set;
+    - **divergence**: a coordinate exceeds ``escape``;
+    - **undetermined**: none of these could be shown in the longest run; ``drift`` says how fast the state still moves.
+
+    What cannot be told is run on for four and then sixteen times as long (``n_extensions``). An exponent counts as zero
+    when it is below the resolution of two over the number of steps.
+
+    >>> from rnnscope.systems import textbook
+    >>> from rnnscope.attractors import kind_names
+    >>> found = Attractors(starts=[[0.1], [0.3]]).measure(textbook.logistic(3.2))
+    >>> str(kind_names(found.kind)[0, 0]), int(found.period[0, 0]), round(float(found.multiplier_real[0, 0, 0]), 4)
+    ('cycle', 2, 0.16)
+
+    Attributes:
+        inputs: constant inputs (input, channel); None for the zero input (or, on a run, those of its task).
+        starts, n_starts: where to begin, as in ``Orbits``: the share of starts that reach an attractor is a property of
+            this choice too.
+        n_transient: steps before anything is looked at.
+        n_steps: steps over which exponents are averaged, after a transient of a quarter of that for the tangents.
+        n_extensions: how often what is undetermined is run on, each time four times as long.
+        n_exponents: how many leading exponents, at most; three tell a torus.
+        n_multipliers: how many leading multipliers are kept.
+        max_period: the longest cycle that is looked for.
+        escape: when a start has diverged.
+        dtype: 'float64', 'float32'; None for the network's own.
+        seed: for drawing starts.
+
+    Source: Ribeiro, Tiels, Aguirre & Schön, AISTATS 2020; Das, Saiki, Sander & Yorke, Nonlinearity 30, 2017 (weighted
+    averages); Gottwald & Melbourne, SIAM Journal on Applied Dynamical Systems 8, 2009 (the 0-1 test, in doubt).
+
+    """
+
+    name: ClassVar[str] = "attractors"
+    version: ClassVar[int] = 1
+
+    inputs: Any = None
+    starts: Any = None
+    n_starts: int = 8
+    n_transient: int = 1000
+    n_steps: int = 2000
+    n_extensions: int = 2
+    n_exponents: int = 3
+    n_multipliers: int = 4
+    max_period: int = 64
+    escape: float = 1e8
+    dtype: str | None = "float64"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        inputs = self.inputs if self.inputs is None else table(self.inputs, "inputs", "(input, channel)")
+        object.__setattr__(self, "inputs", inputs)
+        if self.starts is not None and not isinstance(self.starts, str):
+            object.__setattr__(self, "starts", table(self.starts, "starts", "(start, state)"))
+            object.__setattr__(self, "n_starts", len(self.starts))
+        check_starts(self.starts)
+        least = {
+            "n_starts": 1, "n_transient": 0, "n_steps": 200, "n_extensions": 0, "n_exponents": 1, "n_multipliers": 1,
+            "max_period": 1, "seed": 0,
+        }  # fmt: skip
+        for name, lowest in least.items():
+            value = getattr(self, name)
+            require(type(value) is int and value >= lowest, name, f"a whole number of at least {lowest}", value)
+        positive = isinstance(self.escape, int | float) and not isinstance(self.escape, bool) and self.escape > 0
+        require(positive, "escape", "a positive number", self.escape)
+        object.__setattr__(self, "escape", float(self.escape))
+        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
+
+    @property
+    def needs_sequences(self) -> bool:
+        """Whether input sequences decide what is measured."""
+        return need_sequences(self.starts)
+
+    def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
+        """The attractors of one system.
+
+        Args:
+            system: the network as a map.
+            sequences: input sequences of its task (sequence, time, channel), for 'visited' starts.
+
+        Returns:
+            Dataset over (input, attractor): ``kind``, ``period``, ``fraction`` of the starts with its
+            ``fraction_error``, ``lyapunov_exponent`` with ``lyapunov_error`` (…, exponent), ``multiplier_real`` and
+            ``multiplier_imag`` (…, multiplier), ``frequency``, ``location`` (…, state: the point, or the mean),
+            ``output_mean``, ``output_low``, ``output_high`` (…, output), ``residual``, ``drift``, ``n_run``; and
+            ``reached`` (input, start), which attractor a start comes to. Attractors of an input stand in the order of
+            their kinds, then of their mean output; where an input has fewer than another, kind is -1.
+
+        Raises:
+            ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
+            NonDeterministicError: the same state and input gave two different answers.
+
+        """
+        if self.starts is None:
+            chosen = chosen_starts(None, sequences_known=sequences is not None)
+            return replace(self, starts=chosen).measure(system, sequences)
+        if self.dtype is not None:
+            system = system.to(getattr(torch, self.dtype))
+        inputs = np.array(self.inputs) if self.inputs is not None else np.zeros((1, system.input_size))
+        width = system.input_size
+        require(inputs.shape[1] == width, "inputs", f"{width} numbers for each input", f"{inputs.shape[1]} numbers")
+        starts = draw_starts(self.starts, self.n_starts, system, self.seed, self.name, sequences)
+        held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
+        effort = Effort(
+            n_transient=self.n_transient,
+            n_window=max(512, 8 * self.max_period),
+            n_steps=self.n_steps,
+            n_extensions=self.n_extensions,
+            n_exponents=self.n_exponents,
+            max_period=self.max_period,
+            escape=self.escape,
+        )
+        n = len(starts)
+        with torch.no_grad():
+            limits = find_limits(system, held.repeat_interleave(n, 0), starts.repeat(len(inputs), 1), effort)
+            groups = [group_limits(limits[k * n : (k + 1) * n]) for k in range(len(inputs))]
+            sizes = min(self.n_exponents, system.state_size), min(self.n_multipliers, system.state_size)
+            return self.label(tabulate(system, held, inputs, groups, *sizes))
