@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rnnscope.attractors._starts import chosen_starts as chosen_starts
     from rnnscope.attractors._tabulate import kind_names as kind_names
     from rnnscope.attractors.attractors import Attractors as Attractors
+    from rnnscope.attractors.fixedpoints import FixedPoints as FixedPoints
     from rnnscope.attractors.orbits import Orbits as Orbits
     from rnnscope.attractors.summary import summarise_orbits as summarise_orbits
     from rnnscope.attractors.zero_one import zero_one_test as zero_one_test
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Attractors": "attractors",
     "FixedPointSearch": "_search",
+    "FixedPoints": "fixedpoints",
     "Multipliers": "_points",
     "Orbits": "orbits",
     "chosen_starts": "_starts",
@@ -31,7 +33,7 @@ _HOMES = {
     "summarise_orbits": "summary",
     "zero_one_test": "zero_one",
 }
-PROBES = {"attractors": "Attractors", "orbits": "Orbits"}
+PROBES = {"attractors": "Attractors", "fixedpoints": "FixedPoints", "orbits": "Orbits"}
 
 
 def __getattr__(name: str) -> Any:

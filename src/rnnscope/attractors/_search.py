@@ -16,6 +16,7 @@ SEARCH_STATUS = ("unfinished", "converged", "stationary", "stalled", "escaped")
 
 _MOST_NUMBERS = 2**24  # of a batch of Jacobians in memory at once
 _ONE_THREAD_BELOW = 100  # splitting a batch of small solves over threads costs ten times what it saves
+_COARSE = 1e3  # slopes so much larger are no slope where no step lowers q
 _ROUNDING = 16  # a zero is allowed so many units of rounding of F^k
 
 
@@ -138,6 +139,10 @@ class IteratedMap:
         """The same for some of the rows."""
         return IteratedMap(self.system, self.drive[index], self.period, self.weights)
 
+    def held(self, count: int) -> "IteratedMap":
+        """The first row's drive for so many rows."""
+        return IteratedMap(self.system, self.drive[:1].expand(count, -1), self.period, self.weights)
+
     def __call__(self, states: Tensor) -> Tensor:
         for _ in range(self.period):
             states = self.system.step(self.weights, states, self.drive)
@@ -220,6 +225,8 @@ class _Descent:
         # ∇ log q = 2 ∇q / ‖r‖², for q = ½‖r‖²
         flat = 2 * self.gradient.norm(dim=-1) <= settings.slope * self.length.square()
         stuck = self.damping > 1 / epsilon
+        # close to a minimum that is not a zero, what q could still lose is less than its rounding
+        flat |= stuck & (2 * self.gradient.norm(dim=-1) <= _COARSE * settings.slope * self.length.square())
         out = ~self.finite | (self.x.abs().amax(-1) > settings.escape)
         verdict = torch.zeros_like(self.index, dtype=torch.int8)
         for condition, value in ((stuck, STALLED), (flat, STATIONARY), (zero, CONVERGED), (out, ESCAPED)):

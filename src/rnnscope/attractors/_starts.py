@@ -55,7 +55,7 @@ def draw_starts(
         if kind == "normal":
             states = value * drawn
         else:
-            states = _visited(system, _checked(sequences, system), value * drawn, generator)
+            states = _visited(system, checked_sequences(sequences, system), value * drawn, generator)
     else:
         states = torch.tensor(starts, dtype=torch.float64)
         require(
@@ -79,7 +79,7 @@ def _visited(system: System, sequences: Tensor, noise: Tensor, generator: torch.
     return states[when, torch.arange(n_starts)] + noise * states.flatten(0, 1).std(0)
 
 
-def _checked(sequences: Tensor | np.ndarray | None, system: System) -> Tensor:
+def checked_sequences(sequences: Tensor | np.ndarray | None, system: System) -> Tensor:
     if sequences is None:
         raise ValueError(
             "starts: 'visited' needs input sequences: measure(system, sequences) with sequences of shape "

@@ -75,10 +75,10 @@ class Orbits(Probe):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        inputs = self.inputs if self.inputs is None else _table(self.inputs, "inputs", "(input, channel)")
+        inputs = self.inputs if self.inputs is None else table(self.inputs, "inputs", "(input, channel)")
         object.__setattr__(self, "inputs", inputs)
         if self.starts is not None and not isinstance(self.starts, str):
-            object.__setattr__(self, "starts", _table(self.starts, "starts", "(start, state)"))
+            object.__setattr__(self, "starts", table(self.starts, "starts", "(start, state)"))
             object.__setattr__(self, "n_starts", len(self.starts))
         check_starts(self.starts)
         for name, least in (("n_starts", 1), ("n_transient", 0), ("n_keep", 1), ("n_quiet", 2), ("seed", 0)):
@@ -296,7 +296,7 @@ def _at_rest(path: Tensor, tolerance: float) -> Tensor:
     return (speeds.amax((0, 2)) < tolerance) & (ends | (late <= rounding)).all(-1)
 
 
-def _table(values: Any, name: str, shape: str) -> tuple[tuple[float, ...], ...]:
+def table(values: Any, name: str, shape: str) -> tuple[tuple[float, ...], ...]:
     """Rows of plain numbers from anything array-like; ValueError unless it is two-dimensional and finite."""
     try:
         array = np.array(values.tolist() if hasattr(values, "tolist") else values, dtype=float)

@@ -1,0 +1,91 @@
+"""Where a network goes: states along sequences and orbits, the set they reach, and starts drawn around them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rnnscope.systems import System
+
+_SEQUENCES = 32  # at most
+_STATES = 2048  # of those along sequences, kept to draw from
+_MOMENTS = 16  # of an orbit, ever further apart, kept to draw from
+
+
+@dataclass(frozen=True)
+class Visited:
+    """States (count, state) to draw from, the ends of orbits (orbit, state), and the box of all states passed."""
+
+    states: Tensor
+    ends: Tensor
+    low: Tensor
+    high: Tensor
+
+    @property
+    def scale(self) -> float:
+        """Root mean square distance of states from their mean; a thousandth of max(1, ‖mean‖) at least."""
+        mean = self.states.mean(0)
+        spread = (self.states - mean).square().sum(-1).mean().sqrt()
+        return max(float(spread), 1e-3 * max(1.0, float(mean.norm())))
+
+    @property
+    def diameter(self) -> float:
+        """Twice the distance of the state furthest from the mean; twice ``scale`` at least."""
+        return 2 * max(float((self.states - self.states.mean(0)).norm(dim=-1).max()), self.scale)
+
+    def reached(self, states: Tensor, margin: float) -> Tensor:
+        """Whether states lie in the box, widened by this share of its width on every side and a share of ``scale``."""
+        slack = margin * (self.high - self.low) + 1e-3 * self.scale
+        return ((states >= self.low - slack) & (states <= self.high + slack)).all(-1)
+
+
+def states_along(system: System, sequences: Tensor) -> Tensor:
+    """States (time, sequence, state) from zero along input sequences (sequence, time, channel)."""
+    chosen = torch.linspace(0, len(sequences) - 1, min(len(sequences), _SEQUENCES)).long()
+    inputs = sequences[chosen].movedim(1, 0).to(dtype=system.dtype, device=system.device)
+    states = system.simulate(inputs.new_zeros(len(chosen), system.state_size), inputs, states=True).states
+    assert states is not None
+    return states
+
+
+def visited_states(
+    system: System, begins: Tensor, input: Tensor, n_steps: int, along: Tensor | None, escape: float
+) -> Visited:
+    """Orbits at a constant input from ``begins``, without those that escape, and the states ``along`` sequences."""
+    orbits = system.simulate(begins, input.expand(len(begins), -1), n_steps=n_steps, states=True).states
+    assert orbits is not None
+    bounded = (orbits.abs().amax((0, 2)) <= escape).nonzero()[:, 0]  # NaN is not
+    orbits = orbits[:, bounded]
+    moments = torch.logspace(0, 1, _MOMENTS, base=n_steps).round().long().unique() - 1
+    pool, passed = [orbits[moments].flatten(0, 1)], [orbits.flatten(0, 1)]
+    if along is not None:
+        flat = along.flatten(0, 1)
+        pool.append(flat[torch.linspace(0, len(flat) - 1, min(len(flat), _STATES)).long()])
+        passed.append(flat)
+    elif not len(bounded):
+        pool, passed = [begins], [begins]
+    everything = torch.cat(passed)
+    return Visited(torch.cat(pool), orbits[-1], everything.amin(0), everything.amax(0))
+
+
+def starts_around(visited: Visited, n_starts: int, noise: tuple[float, ...], generator: torch.Generator) -> Tensor:
+    """Starts (start, state): ends of orbits, then visited states and points between two of them, with noise.
+
+    The ends, a quarter of the starts at most, are taken as they are. Noise is normal, its standard deviation for each
+    coordinate the spread of visited states times one of the levels, which take turns. The numbers drawn do not depend
+    on the system.
+    """
+    states = visited.states
+    place = torch.rand(2, n_starts, dtype=torch.float64, generator=generator)
+    share = torch.rand(n_starts, 1, dtype=torch.float64, generator=generator)
+    normal = torch.randn(n_starts, states.shape[1], dtype=torch.float64, generator=generator)
+    first, second = (place * len(states)).long().clamp(max=len(states) - 1)
+    turn = torch.arange(n_starts)
+    share[turn % 2 == 0] = 0
+    level = torch.tensor(noise, dtype=torch.float64)[turn // 2 % len(noise)]
+    spread = (states - states.mean(0)).square().mean(0).sqrt().clamp(min=1e-3 * visited.scale)
+    share, level, normal = (t.to(states) for t in (share, level, normal))
+    starts = states[first] + share * (states[second] - states[first]) + level[:, None] * spread * normal
+    ends = visited.ends[: n_starts // 4]
+    starts[: len(ends)] = ends
+    return starts

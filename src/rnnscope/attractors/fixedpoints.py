@@ -1,0 +1,196 @@
+"""Fixed points: where the map stands still when the input is held, stable or not, and where it all but does."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from rnnscope.attractors._collect import Collecting, collect
+from rnnscope.attractors._points_dataset import points_dataset
+from rnnscope.attractors._search import FixedPointSearch, find_fixed_points
+from rnnscope.attractors._starts import (
+    check_starts,
+    checked_sequences,
+    chosen_starts,
+    draw_starts,
+    need_sequences,
+)
+from rnnscope.attractors._visited import Visited, starts_around, states_along, visited_states
+from rnnscope.attractors.orbits import table
+from rnnscope.base.errors import require
+from rnnscope.base.probe import Probe
+from rnnscope.base.randomness import make_generator
+from rnnscope.systems import System
+
+_ESCAPE = 1e12  # a coordinate beyond this has left every bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedPoints(Probe):
+    """Hold inputs constant and find the states that stay, or come back after k steps, stable or not.
+
+        F^k(x) = x,  F(x) = f(x, ū);    q(x) = ½‖F(x) - x‖²;    μ: eigenvalues of DF^k(x)
+
+    From ``n_orbits`` starts the network runs for ``n_steps``. Around the states it passes, and those of its task's
+    sequences, ``n_starts`` states are drawn, with noise so that unstable points are found too, and from each one a
+    Levenberg-Marquardt search goes to a zero of F^k(x) - x or to a minimum of q. What is found is given once each:
+
+    - **fixed_point**, **cycle**: residual at rounding; two are the same within ``distinct`` times the scale, and within
+      what rounding leaves open where the Jacobian is all but singular. A cycle counts once, with its least period;
+    - **slow_point**: a minimum of q that is no zero, where the state moves by less than ``slow`` times the scale in a
+      step. Those within 0.01 of the scale of each other are one;
+    - **continuum**: a line or ring of points, each with a multiplier within ``neutral`` of 1, joined by points as slow
+      as that and at least ``extent`` times the diameter of the visited states apart. The one in the middle stands for
+      all of them.
+
+    A point is reachable if it lies in the box of all states passed, widened by ``margin`` of its width on each side.
+    The others are marked and not counted. The scale is the root mean square distance of visited states from their mean.
+
+    >>> from rnnscope.systems import textbook
+    >>> found = FixedPoints(n_starts=64).measure(textbook.tanh_map(w=2.0))
+    >>> [round(float(x), 6) + 0 for x in found.location[0, :, 0]], found.stable[0].values.tolist()
+    ([-0.957504, 0.0, 0.957504], [1, 0, 1])
+
+    Attributes:
+        inputs: constant inputs (input, channel); None for the zero input (or, on a run, those of its task).
+        periods: the k to search for.
+        starts: where the orbits begin, as for ``Orbits``; None: 'visited' where sequences are known, else 'normal(1)'.
+        n_orbits, n_steps: orbits at each input, and their length.
+        n_starts: searches at each input and period; the same random numbers at every input and epoch.
+        noise: standard deviations of the noise on starts, relative to the spread of each coordinate; they take turns.
+        distinct, margin, slow, neutral, extent: as said above.
+        tolerance, max_iterations: of the search, see ``find_fixed_points``.
+        vectors: whether to keep left and right eigenvectors.
+        dtype: 'float64', 'float32', or None for the network's own.
+        seed: for drawing starts.
+
+    Source: Sussillo & Barak, Neural Computation 25, 2013; the rest is our own.
+
+    """
+
+    name: ClassVar[str] = "fixedpoints"
+
+    inputs: Any = None
+    periods: tuple[int, ...] = (1,)
+    starts: Any = None
+    n_orbits: int = 64
+    n_steps: int = 200
+    n_starts: int = 512
+    noise: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0)
+    distinct: float = 1e-6
+    margin: float = 0.1
+    slow: float = 0.02
+    neutral: float = 0.02
+    extent: float = 0.25
+    tolerance: float = 1e-13
+    max_iterations: int = 300
+    vectors: bool = False
+    dtype: str | None = "float64"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.inputs is not None:
+            object.__setattr__(self, "inputs", table(self.inputs, "inputs", "(input, channel)"))
+        if self.starts is not None and not isinstance(self.starts, str):
+            object.__setattr__(self, "starts", table(self.starts, "starts", "(start, state)"))
+            object.__setattr__(self, "n_orbits", len(self.starts))
+        check_starts(self.starts)
+        periods = tuple(self.periods) if isinstance(self.periods, list | tuple) else ()
+        whole = periods and all(type(k) is int and k > 0 for k in periods) and len(set(periods)) == len(periods)
+        require(whole, "periods", "different whole numbers of at least 1, such as (1, 2)", self.periods)
+        object.__setattr__(self, "periods", tuple(sorted(periods)))
+        noise = tuple(self.noise) if isinstance(self.noise, list | tuple) else ()
+        levels = noise and all(_is_number(level) and level >= 0 for level in noise)
+        require(levels, "noise", "numbers of at least 0, such as (0.0, 0.5)", self.noise)
+        object.__setattr__(self, "noise", tuple(float(level) for level in noise))
+        for name, least in (("n_orbits", 1), ("n_steps", 1), ("n_starts", 1), ("max_iterations", 1), ("seed", 0)):
+            value = getattr(self, name)
+            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
+        for name in ("distinct", "margin", "slow", "neutral", "extent", "tolerance"):
+            value = getattr(self, name)
+            require(_is_number(value) and value > 0, name, "a positive number", value)
+            object.__setattr__(self, name, float(value))
+        require(type(self.vectors) is bool, "vectors", "true or false", self.vectors)
+        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
+
+    @property
+    def needs_sequences(self) -> bool:
+        """Whether input sequences decide what is measured."""
+        return need_sequences(self.starts)
+
+    def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
+        """Fixed points, cycles and slow points of one system.
+
+        Args:
+            system: the network as a map.
+            sequences: input sequences of its task (sequence, time, channel), for 'visited' starts.
+
+        Returns:
+            Dataset with, for each ``point`` of each ``input`` (filled up with NaN, and -1 for whole numbers):
+            ``location`` (state), ``residual``, ``q``, ``period``, ``status``, ``multiplier_real`` and
+            ``multiplier_imag`` (eigenvalue; NaN at a kink), ``time_constant`` (eigenvalue), ``index``, ``stable``,
+            ``reachable``, ``n_found``, ``output_value`` (output); for continua ``n_members``, ``extent``, ``length``,
+            ``neutral_low``, ``neutral_high``, ``fastest``; on request ``right_real``, … (state, eigenvalue); with
+            periods beyond 1 ``cycle`` (phase, state). For each input ``n_points`` (kind) and ``n_stable``, of reachable
+            ones, ``n_unreachable``, ``scale``, and ``visited_low`` and ``visited_high`` (state), the box of states
+            passed; what became of the searches, ``n_outcomes`` (searched_period, outcome), and ``residual_quantile``
+            (searched_period, quantile).
+
+        Raises:
+            ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
+            NonDeterministicError: the same state and input gave two different answers.
+
+        """
+        if self.starts is None:
+            chosen = chosen_starts(None, sequences_known=sequences is not None)
+            return replace(self, starts=chosen).measure(system, sequences)
+        if self.dtype is not None:
+            system = system.to(getattr(torch, self.dtype))
+        inputs = np.array(self.inputs) if self.inputs is not None else np.zeros((1, system.input_size))
+        width = system.input_size
+        require(inputs.shape[1] == width, "inputs", f"{width} numbers for each input", f"{inputs.shape[1]} numbers")
+        begins = draw_starts(self.starts, self.n_orbits, system, self.seed, self.name, sequences)
+        held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
+        with torch.no_grad():
+            along = states_along(system, checked_sequences(sequences, system)) if self.needs_sequences else None
+            visited = [visited_states(system, begins, u, self.n_steps, along, _ESCAPE) for u in held]
+            searches = {period: self._search(system, held, visited, period) for period in self.periods}
+            n = self.n_starts
+            settings = Collecting(self.distinct, self.margin, self.slow, self.neutral, self.extent, self.tolerance)
+            points = []
+            for k, u in enumerate(held):
+                own = {period: _part(found, slice(k * n, (k + 1) * n)) for period, found in searches.items()}
+                points.append(collect(system, u, own, visited[k], settings))
+            dataset = points_dataset(
+                system, held, points, searches, visited, neutral=self.neutral, vectors=self.vectors
+            )
+        return self.label(dataset)
+
+    def _search(self, system: System, held: Tensor, visited: list[Visited], period: int) -> FixedPointSearch:
+        starts = [
+            starts_around(each, self.n_starts, self.noise, make_generator(self.seed, f"{self.name}/{period}"))
+            for each in visited
+        ]
+        return find_fixed_points(
+            system,
+            torch.cat(starts),
+            held.repeat_interleave(self.n_starts, 0),
+            period=period,
+            tolerance=self.tolerance,
+            max_iterations=self.max_iterations,
+            scale=float(np.median([each.scale for each in visited])),
+            escape=_ESCAPE,
+        )
+
+
+def _part(found: FixedPointSearch, rows: slice) -> FixedPointSearch:
+    return FixedPointSearch(
+        found.location[rows], found.residual[rows], found.q[rows], found.status[rows], found.n_iterations[rows]
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
