@@ -28,8 +28,9 @@ class Probe:
 
     A probe is a frozen dataclass whose fields are its settings, each one a plain value (number, string, tuple), with a
     method ``measure(system, sequences=None)`` that returns an ``xarray.Dataset``; ``sequences`` are input sequences of
-    the network's task (sequence, time, channel). Misuse raises at construction; a failure to converge is data, not an
-    exception.
+    the network's task (sequence, time, channel). A probe of the cost has ``measure(system, objective)`` instead, one of
+    the whole path of training ``measure(path, objective)``. Misuse raises at construction; a failure to converge is
+    data, not an exception.
 
     ``name`` is the one word used in Python, on the command line, in files and in the docs. ``version`` is the
     algorithm's: raise it when the same settings give other numbers, and stored results are measured anew.
@@ -41,6 +42,16 @@ class Probe:
     @property
     def needs_sequences(self) -> bool:
         """Whether input sequences decide what is measured: then their digest is part of what results are kept by."""
+        return False
+
+    @property
+    def needs_objective(self) -> bool:
+        """Whether it measures a cost: then data and loss are part of what results are kept by."""
+        return False
+
+    @property
+    def needs_path(self) -> bool:
+        """Whether it measures the path of training as a whole, instead of one snapshot after another."""
         return False
 
     def settings(self) -> dict[str, Any]:

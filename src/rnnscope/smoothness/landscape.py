@@ -1,0 +1,337 @@
+"""The cost along lines and across planes of parameter space."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from rnnscope.base.errors import require
+from rnnscope.base.probe import Probe
+from rnnscope.base.randomness import make_generator
+from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
+from rnnscope.smoothness.directions import ParameterSpace, PrincipalPlane, principal_plane, random_direction
+from rnnscope.smoothness.objective import Objective
+from rnnscope.smoothness.points import MEMORY, Affine, costs
+from rnnscope.systems import System
+from rnnscope.systems.system import Params, stack_params
+
+FINITE, NOT_FINITE = 0, 1
+PLANES = ("path", "snapshots", "random", "eigenvectors")
+_STATUS: dict[str, Any] = {
+    "long_name": "whether the cost is a finite number",
+    "units": "1",
+    "flag_values": np.array([FINITE, NOT_FINITE], dtype=np.int8),
+    "flag_meanings": "finite not_finite",
+}
+
+
+def line(
+    system: System,
+    objective: Objective,
+    direction: Params,
+    s: Any,
+    *,
+    origin: Params | None = None,
+    memory: int = MEMORY,
+    compiled: bool = False,
+) -> xr.Dataset:
+    """The cost along a line, V(origin + s direction).
+
+    >>> from rnnscope.systems import textbook
+    >>> data = Objective(inputs=torch.zeros(1, 1, 1), targets=torch.zeros(1, 1, 1), state=[1.0])
+    >>> system = textbook.linear([[1.0]])
+    >>> line(system, data, system.params, [0.0, 1.0]).cost.values  # (1 + s)²
+    array([1., 4.])
+
+    Args:
+        system: the rule, computed in the floating-point type of its parameters.
+        objective: data, loss and initial state.
+        direction: parameters by name; those that are not named stay.
+        s: (point,) places along the line.
+        origin: where s = 0; None: the parameters of the system.
+        memory: bytes that may be used at a time.
+        compiled: see ``costs``.
+
+    Returns:
+        Dataset with ``cost`` (point), NaN where it is not finite, ``status`` (point), and the coordinate ``s``.
+
+    Raises:
+        ValueError: data that do not fit, or memory too small for one point.
+
+    """
+    places = torch.as_tensor(np.asarray(s, dtype=float))
+    require(places.dim() == 1 and len(places) > 0, "s", "places (point,)", tuple(places.shape))
+    points = Affine(system.params if origin is None else origin, (direction,), places[:, None])
+    found = costs(system, points, objective, memory=memory, compiled=compiled).numpy()
+    coords = {"s": ("point", places.numpy(), {"long_name": "place along the line", "units": "1"})}
+    return xr.Dataset(cost_variables(found, ("point",)), coords)
+
+
+def plane(
+    system: System,
+    objective: Objective,
+    directions: Sequence[Params],
+    s1: Any,
+    s2: Any,
+    *,
+    origin: Params | None = None,
+    memory: int = MEMORY,
+    compiled: bool = False,
+) -> xr.Dataset:
+    """The cost on a plane, V(origin + s1 direction_1 + s2 direction_2).
+
+    Args:
+        system: the rule, computed in the floating-point type of its parameters.
+        objective: data, loss and initial state.
+        directions: two of them, as for ``line``.
+        s1: (s1,) places along the first.
+        s2: (s2,) places along the second.
+        origin: where both are 0; None: the parameters of the system.
+        memory: bytes that may be used at a time.
+        compiled: see ``costs``.
+
+    Returns:
+        Dataset with ``cost`` (s2, s1), NaN where it is not finite, and ``status`` (s2, s1).
+
+    Raises:
+        ValueError: other than two directions, data that do not fit, or memory too small for one point.
+
+    """
+    require(len(directions) == 2, "directions", "two directions", len(directions))
+    first, second = (torch.as_tensor(np.asarray(s, dtype=float)) for s in (s1, s2))
+    grid = torch.cartesian_prod(second, first).reshape(-1, 2).flip(1)
+    points = Affine(system.params if origin is None else origin, tuple(directions), grid)
+    found = costs(system, points, objective, memory=memory, compiled=compiled).numpy()
+    coords = {
+        name: (name, values.numpy(), {"long_name": f"place along the {nth} direction", "units": "1"})
+        for name, nth, values in (("s1", "first", first), ("s2", "second", second))
+    }
+    return xr.Dataset(cost_variables(found.reshape(len(second), len(first)), ("s2", "s1")), coords)
+
+
+def cost_variables(found: np.ndarray, dims: tuple[str, ...], prefix: str = "") -> dict[str, Any]:
+    """Variables ``cost``, with what is not finite as NaN, and ``status``."""
+    finite = np.isfinite(found)
+    status = np.where(finite, FINITE, NOT_FINITE).astype(np.int8)
+    attrs = {"long_name": "cost", "units": "1"}
+    return {f"{prefix}cost": (dims, np.where(finite, found, np.nan), attrs), f"{prefix}status": (dims, status, _STATUS)}
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """The way that training took through parameter space.
+
+    Attributes:
+        system: the rule.
+        points: parameters at each of the snapshots, in order.
+        epochs: the epoch of each snapshot.
+
+    """
+
+    system: System
+    points: Sequence[Params]
+    epochs: Sequence[int]
+
+    def thinned(self, n_points: int) -> "Path":
+        """At most so many of the snapshots, evenly chosen, the first and the last always."""
+        n = len(self.points)
+        if n <= n_points:
+            return self
+        chosen = np.unique(np.round(np.linspace(0, n - 1, n_points)).astype(int)).tolist()
+        return Path(self.system, [self.points[k] for k in chosen], [self.epochs[k] for k in chosen])
+
+    def to(self, dtype: torch.dtype) -> "Path":
+        """The same in another floating-point type."""
+        points = [{k: p.to(dtype) if p.is_floating_point() else p for k, p in point.items()} for point in self.points]
+        return Path(self.system.to(dtype), points, self.epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landscape(Probe):
+    """The cost along the path of training and across it, or around one θ.
+
+        along:  V(θ(s)), θ(s) from snapshot to snapshot;   across:  V(θ_0 + s1 d1 + s2 d2)
+
+    With 'path' the plane is that of the first two principal components of the snapshots, through the last one: for each
+    snapshot the result says where in it it lies and how far from it. With 'snapshots' it is the one through the first,
+    the middle and the last. Both are measured once for a run. Around a single θ, for each epoch, it is spanned by two
+    random directions normalised by filters, or by the two leading eigenvectors of the Hessian, scaled to the norm of θ.
+
+    >>> Landscape(n_points=11).needs_path
+    True
+
+    Attributes:
+        across: 'path', 'snapshots', 'random' or 'eigenvectors'.
+        n_points: points along each axis of the plane.
+        margin: how far beyond the path the plane reaches, as a part of the path's extent in it.
+        extent: how far the plane reaches from θ, in units of the norm of θ ('random', 'eigenvectors').
+        n_snapshots: at most so many of the run's snapshots, evenly chosen, the first and the last always.
+        n_between: points along the path from one of them to the next.
+        memory: bytes that may be used at a time.
+        dtype: 'float32' or 'float64'; None for the network's own.
+        seed: for random directions.
+
+    Source: Li, Xu, Taylor, Studer & Goldstein, Visualizing the loss landscape of neural nets, NeurIPS 2018.
+
+    """
+
+    name: ClassVar[str] = "landscape"
+
+    across: str = "path"
+    n_points: int = 41
+    margin: float = 0.25
+    extent: float = 0.5
+    n_snapshots: int = 101
+    n_between: int = 4
+    memory: int = MEMORY
+    dtype: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        require(self.across in PLANES, "across", f"one of {', '.join(PLANES)}", self.across)
+        for name, least in (("n_points", 2), ("n_snapshots", 2), ("n_between", 1), ("memory", 1), ("seed", 0)):
+            value = getattr(self, name)
+            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
+        for name, least in (("margin", 0.0), ("extent", 1e-12)):
+            value = getattr(self, name)
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            require(number and least <= value < float("inf"), name, f"a number of at least {least:g}", value)
+            object.__setattr__(self, name, float(value))
+        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
+
+    @property
+    def needs_objective(self) -> bool:
+        """Always: it is about a cost."""
+        return True
+
+    @property
+    def needs_path(self) -> bool:
+        """Whether it is about a whole run."""
+        return self.across in ("path", "snapshots")
+
+    def measure(self, subject: System | Path, objective: Objective) -> xr.Dataset:
+        """The cost around one θ, or along and across a path.
+
+        Args:
+            subject: a ``Path`` for 'path' and 'snapshots', else the network.
+            objective: data, loss and initial state.
+
+        Returns:
+            Dataset with ``cost`` and ``status`` (s2, s1). For a path besides: ``path_cost``, ``path_status``,
+            ``path_distance`` (point; the way gone, in parameter distance) and ``path_epoch``; for each snapshot its
+            ``snapshot_epoch``, its place ``snapshot_s1``, ``snapshot_s2``, and ``out_of_plane``, how far it is from the
+            plane; and ``explained_variance`` (axis).
+
+        Raises:
+            TypeError: a network where a path is needed, or the other way round.
+            ValueError: data that do not fit, memory too small, a path that does not move.
+
+        """
+        dtype = None if self.dtype is None else getattr(torch, self.dtype)
+        if isinstance(subject, Path):
+            if not self.needs_path:
+                raise TypeError(f"subject: expected one network for across={self.across!r}, came a path")
+            path = subject.thinned(self.n_snapshots)
+            return self.label(self._of_path(path if dtype is None else path.to(dtype), objective))
+        if self.needs_path:
+            raise TypeError(f"subject: expected a Path for across={self.across!r}, came {type(subject).__name__}")
+        return self.label(self._around(subject if dtype is None else subject.to(dtype), objective))
+
+    def _around(self, system: System, objective: Objective) -> xr.Dataset:
+        if self.across == "random":
+            generator = make_generator(self.seed, self.name)
+            directions = [random_direction(system, generator) for _ in range(2)]
+        else:
+            operator = HessianOperator(system, objective)
+            require(operator.space.size > 1, "across", "'random', or a network of at least two parameters", self.across)
+            pairs = top_eigenpairs(operator, 2, seed=self.seed)
+            found = np.isfinite(pairs.vectors).all()
+            require(found, "across", "a Hessian whose two leading eigenvectors can be found", "none that converged")
+            theta = operator.space.flatten(operator.system.params)
+            vectors = torch.as_tensor(pairs.vectors).to(theta.device) * theta.norm()
+            directions = [operator.space.unflatten(vector) for vector in vectors]
+        s = np.linspace(-self.extent, self.extent, self.n_points)
+        return plane(system, objective, directions, s, s, memory=self.memory)
+
+    def _of_path(self, path: Path, objective: Objective) -> xr.Dataset:
+        system, space = path.system, ParameterSpace.of(path.system)
+        vectors = torch.stack([space.flatten(point).double() for point in path.points])
+        require(len(vectors) > 1, "path", "at least two snapshots", len(vectors))
+        require(bool(torch.isfinite(vectors).all()), "path", "finite weights at every snapshot", "others among them")
+        frame = self._frame(vectors)
+        low, high = frame.along.amin(0), frame.along.amax(0)
+        space_around = self.margin * (high - low).clamp(min=float((high - low).max()) / 4)
+        s1, s2 = (
+            np.linspace(float(low[k] - space_around[k]), float(high[k] + space_around[k]), self.n_points)
+            for k in range(2)
+        )
+        found = plane(
+            system,
+            objective,
+            [space.unflatten(axis) for axis in frame.axes],
+            s1,
+            s2,
+            origin={**system.params, **path.points[-1]},
+            memory=self.memory,
+        )
+        length = {"units": "1", "long_name": "distance in parameter space"}
+        epochs = np.asarray(path.epochs)
+        variables: dict[str, Any] = {
+            "snapshot_epoch": ("snapshot", epochs, {"long_name": "epoch", "units": "1"}),
+            "snapshot_s1": ("snapshot", frame.along[:, 0].numpy(), length),
+            "snapshot_s2": ("snapshot", frame.along[:, 1].numpy(), length),
+            "out_of_plane": (
+                "snapshot",
+                frame.distance.numpy(),
+                {"long_name": "distance of a snapshot from the plane", "units": "1"},
+            ),
+            "explained_variance": (
+                "axis",
+                frame.explained_variance.numpy(),
+                {"long_name": "share of the squared distances that an axis explains", "units": "1"},
+            ),
+        }
+        for name in ("s1", "s2"):
+            found[name].attrs.update(long_name=f"place along the {_NTH[name]} axis, in parameter distance")
+        return found.assign({**variables, **self._along(path, vectors, objective)})
+
+    def _frame(self, vectors: Tensor) -> PrincipalPlane:
+        if self.across == "path":
+            return principal_plane(vectors)
+        require(len(vectors) > 2, "path", "at least three snapshots for a plane through them", len(vectors))
+        chosen = vectors[[0, len(vectors) // 2, -1]]
+        return _seen_in(principal_plane(chosen).axes, vectors)
+
+    def _along(self, path: Path, vectors: Tensor, objective: Objective) -> dict[str, Any]:
+        between = np.arange(self.n_between) / self.n_between
+        points, epochs, distances, gone = [], [], [], 0.0
+        for k in range(len(vectors) - 1):
+            step = float((vectors[k + 1] - vectors[k]).norm())
+            points += [path.system.interpolate(path.points[k], path.points[k + 1], float(s)) for s in between]
+            epochs += [path.epochs[k] + s * (path.epochs[k + 1] - path.epochs[k]) for s in between]
+            distances += [gone + s * step for s in between]
+            gone += step
+        stacked = stack_params([*points, path.points[-1]])
+        found = costs(path.system, stacked, objective, memory=self.memory).numpy()
+        return {
+            **cost_variables(found, ("point",), "path_"),
+            "path_epoch": ("point", np.array([*epochs, path.epochs[-1]]), {"long_name": "epoch", "units": "1"}),
+            "path_distance": (
+                "point",
+                np.array([*distances, gone]),
+                {"long_name": "way gone in parameter space", "units": "1"},
+            ),
+        }
+
+
+_NTH = {"s1": "first", "s2": "second"}
+
+
+def _seen_in(axes: Tensor, vectors: Tensor) -> PrincipalPlane:
+    moved = vectors - vectors[-1]
+    along = moved @ axes.mT
+    return PrincipalPlane(axes, along, (moved - along @ axes).norm(dim=1), along.square().sum(0) / moved.square().sum())
