@@ -28,6 +28,10 @@ class TrainingDivergedError(RnnscopeError):
     """The loss stopped being a finite number; the run up to that epoch is kept."""
 
 
+class WorkerKilledError(RnnscopeError):
+    """A worker process ended before its work was done: killed from outside, or for lack of memory."""
+
+
 def unknown(kind: str, name: str, valid: Iterable[str]) -> ValueError:
     """A ValueError for a name that is not there: the nearest valid one, and all of them.
 

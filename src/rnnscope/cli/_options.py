@@ -18,6 +18,10 @@ Changes = Annotated[
 Config = Annotated[Path | None, _option("TOML file with settings, such as a run's config.toml.")]
 Preset = Annotated[str | None, _option("Settings to begin with: quick (default) or paper.")]
 Seed = Annotated[int | None, _option("Seed of weights and data (default 0).")]
+Seeds = Annotated[
+    str | None, _option("Train once from each of several seeds: how many (5: 0 to 4), a range (5:8), or which (0,3,7).")
+]
+Trainers = Annotated[int, _option("Processes to train several networks with.", "--workers", show_default=True)]
 Device = Annotated[str | None, _option("cpu (default) or cuda.")]
 Epochs = Annotated[
     str | None,

@@ -2,6 +2,7 @@ import importlib
 import json
 import math
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,11 +61,31 @@ def progress_bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
 
 
 def _plain_progress(what: str, unit: str) -> Callable[..., None]:
+    """A line at every tenth, however large the steps are in which it is told, with the time that is left."""
+    began, told = time.monotonic(), 0
+
     def report(done: int, total: int, note: str = "") -> None:
-        if done == total or (total >= 20 and done % (total // 10) == 0):
-            print(f"{what}: {unit} {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
+        nonlocal told
+        tenth = total // 10
+        due = done == total or (total >= 20 and tenth and done // tenth > told // tenth)
+        if due and done > told:
+            seconds = time.monotonic() - began
+            left = f", about {_duration(seconds * (total - done) / done)} left" if done < total and seconds > 10 else ""
+            print(f"{what}: {unit} {done}/{total} {note}".rstrip() + left, file=sys.stderr, flush=True)
+            told = done
 
     return report
+
+
+def _duration(seconds: float) -> str:
+    """A duration as it is said.
+
+    >>> _duration(42), _duration(150), _duration(9000)
+    ('42 s', '2.5 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.2g} min" if seconds < 6000 else f"{seconds / 3600:.2g} h"
 
 
 @contextmanager
@@ -88,6 +109,27 @@ def parse_epochs(text: str | None) -> int | slice | list[int] | None:
         return int(text)
     except ValueError:
         raise ValueError(f"--epochs: expected 10, 100:200 or 1,50,100, came {text!r}") from None
+
+
+def parse_seeds(text: str) -> list[int]:
+    """'5' the seeds 0 to 4, '5:8' 5 to 7, '0,3,7' these.
+
+    >>> parse_seeds("3"), parse_seeds("5:8"), parse_seeds("7,")
+    ([0, 1, 2], [5, 6, 7], [7])
+    """
+    try:
+        if ":" in text:
+            first, last = text.split(":")
+            seeds = list(range(int(first or 0), int(last)))
+        elif "," in text:
+            seeds = [int(part) for part in text.split(",") if part.strip()]
+        else:
+            seeds = list(range(int(text)))
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise ValueError(f"--seeds: expected how many (5), a range (5:8) or different seeds (0,3,7), came {text!r}")
+    return seeds
 
 
 def parse_settings(changes: list[str] | None) -> dict[str, Any]:

@@ -22,13 +22,15 @@ def train(
         str | None,
         Parameter(
             help="Network: lstm (default), stable-lstm, orthogonal, gru, rnn, stable-rnn, antisymmetric, chaos-free, "
-            "cornn, lru, mingru."
+            "cornn, lru, mingru; several with commas between."
         ),
     ] = None,
     preset: o.Preset = None,
     config: o.Config = None,
     set: o.Changes = None,
     seed: o.Seed = None,
+    seeds: o.Seeds = None,
+    workers: o.Trainers = 1,
     device: o.Device = None,
     run: o.NewRun = None,
     json: o.Json = False,
@@ -37,32 +39,58 @@ def train(
     """Train a network on a task and record it."""
     from rnnscope.training import Config
 
-    settings = Config.assemble(
-        task, model=model, preset=preset, file=config, changes=set or (), seed=seed, device=device
-    )
-    path = run or Path("runs") / f"{settings.task['name']}-{settings.model['name']}-{settings.seed}"
+    def assemble(model: str | None, seed: int | None) -> Config:
+        return Config.assemble(
+            task, model=model, preset=preset, file=config, changes=set or (), seed=seed, device=device
+        )
+
+    if seeds is not None or (model is not None and "," in model):
+        from rnnscope.cli._several import plan, train_several
+
+        train_several(plan(assemble, model, seed, seeds, run), workers, json=json)
+        return
+    if workers != 1:
+        raise ValueError(f"--workers: expected with --seeds or several models, came {workers} for a single training")
+    settings = assemble(model, seed)
+    path = run or default_path(settings)
     with named_warnings():
         recorded = train_with_progress(settings, path)
     tell(recorded, json=json)
 
 
+def default_path(settings: "Config") -> Path:
+    """Where a run is kept if nobody says."""
+    return Path("runs") / f"{settings.task['name']}-{settings.model['name']}-{settings.seed}"
+
+
 def tell(recorded: "Run", *, json: bool) -> None:
     """How a training went, and what to do next."""
-    path, losses = recorded.path, recorded.scalars["loss"]
-    summary = {
-        "run": str(path),
+    if json:
+        print_json(facts_of(recorded))
+        return
+    out.print(f"{course_of(recorded)}, kept in {recorded.path}")
+    out.print(f"next: rnnscope probe orbits {recorded.path}")
+
+
+def facts_of(recorded: "Run") -> dict[str, Any]:
+    """A training in a few numbers."""
+    losses = recorded.scalars["loss"].tolist() if "loss" in recorded.scalars else []
+    first, last = (losses[0], losses[-1]) if losses else (None, None)
+    return {
+        "run": str(recorded.path),
         "status": recorded.status,
         "epochs": len(losses),
-        "first_loss": float(losses.iloc[0]),
-        "last_loss": float(losses.iloc[-1]),
+        "first_loss": first,
+        "last_loss": last,
     }
-    if json:
-        print_json(summary)
-        return
-    out.print(
-        f"loss {summary['first_loss']:.3g} → {summary['last_loss']:.3g} over {len(losses)} epochs, kept in {path}"
-    )
-    out.print(f"next: rnnscope probe orbits {path}")
+
+
+def course_of(recorded: "Run") -> str:
+    """How the loss went."""
+    facts = facts_of(recorded)
+    if not facts["epochs"]:
+        return "no epoch recorded"
+    return f"loss {facts['first_loss']:.3g} → {facts['last_loss']:.3g} over {facts['epochs']} epochs"
 
 
 def train_with_progress(settings: "Config", path: Path, *, resume: bool = False) -> "Run":
@@ -86,8 +114,8 @@ def train_with_progress(settings: "Config", path: Path, *, resume: bool = False)
         return fit(settings, path, resume=resume, on_epoch=on_epoch, provenance={"command": command_line()})
 
 
-def announce(settings: "Config") -> str:
-    """What is going to be trained, and the disk it needs."""
+def announce(settings: "Config", seeds: str = "") -> str:
+    """What is going to be trained, and the disk it needs; for several seeds, each of them."""
     model = settings.build_model()
     n_parameters = sum(p.numel() for p in model.parameters())
     n_epochs, every = settings.training["n_epochs"], settings.recording.get("every")
@@ -95,7 +123,7 @@ def announce(settings: "Config") -> str:
     size = n_snapshots * (4 * n_parameters + 1000)
     return (
         f"{settings.model['name']} with {n_parameters:,} parameters on task {settings.task['name']}, preset "
-        f"{settings.preset}, seed {settings.seed}: {n_epochs} epochs, "
+        f"{settings.preset}, {seeds or f'seed {settings.seed}'}: {n_epochs} epochs, "
         f"{n_snapshots} snapshots, about {_bytes(size)} of disk"
     )
 

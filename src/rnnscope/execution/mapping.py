@@ -1,11 +1,13 @@
 """Work units over an executor, results as they come."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from rnnscope.base.errors import RnnscopeError, require
+from rnnscope.base.errors import RnnscopeError, WorkerKilledError, require
+from rnnscope.execution._worker import prepare
 
 T = TypeVar("T")
 
@@ -14,15 +16,31 @@ def map_units(function: Callable[..., T], units: Iterable[tuple[Any, ...]], exec
     """Yield ``function(*unit)`` for every unit as it is done: in order in this process, or as executors finish.
 
     Leaving early (an error, Ctrl-C) cancels the units that have not begun.
+
+    Raises:
+        WorkerKilledError: a worker process was killed, after everything that was done has been yielded. Nothing is
+            tried again: what killed it, lack of memory for one, would do so again.
+
     """
     if executor is None:
         for unit in units:
             yield function(*unit)
         return
     futures = [executor.submit(function, *unit) for unit in units]
+    killed: BrokenExecutor | None = None
     try:
         for future in as_completed(futures):
-            yield future.result()
+            try:
+                result = future.result()
+            except BrokenExecutor as error:
+                killed = error
+            else:
+                yield result
+        if killed is not None:
+            raise WorkerKilledError(
+                "a worker process was killed before it was done (for lack of memory?). What was done before is kept: "
+                "the same call again does the rest; fewer workers need less memory"
+            ) from killed
     finally:
         for future in futures:
             future.cancel()
@@ -36,22 +54,26 @@ def processes(n_workers: int) -> Iterator[Executor | None]:
         RnnscopeError: loky is not installed.
 
     """
-    require(n_workers >= 1, "workers", "a positive whole number", n_workers)
+    require(type(n_workers) is int and n_workers >= 1, "workers", "a positive whole number", n_workers)
     if n_workers == 1:
         yield None
         return
-    try:
-        from loky import ProcessPoolExecutor
-    except ImportError:
-        raise RnnscopeError("several workers need loky: pip install 'rnnscope[parallel]', or use --workers 1") from None
-    executor = ProcessPoolExecutor(max_workers=n_workers, initializer=_one_thread)
+    executor = new_executor(n_workers)
     try:
         yield executor
     finally:
         executor.shutdown(wait=True, kill_workers=True)
 
 
-def _one_thread() -> None:
-    import torch
+def new_executor(n_workers: int) -> Any:
+    """A loky executor whose workers use one torch thread each and end with this process.
 
-    torch.set_num_threads(1)
+    Raises:
+        RnnscopeError: loky is not installed.
+
+    """
+    try:
+        from loky import ProcessPoolExecutor
+    except ImportError:
+        raise RnnscopeError("several workers need loky: pip install 'rnnscope[parallel]', or use --workers 1") from None
+    return ProcessPoolExecutor(max_workers=n_workers, initializer=prepare, initargs=(os.getpid(),))

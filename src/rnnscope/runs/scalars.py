@@ -79,6 +79,21 @@ def read_scalars(path: Path) -> tuple[pd.DataFrame, list[str]]:
     return frame.set_index("epoch"), problems
 
 
+def last_epoch(path: Path) -> int:
+    """The epoch of the last whole line, read from the end of the file alone; 0 where there is none."""
+    if not path.exists():
+        return 0
+    with path.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - 8192, 0))
+        lines = file.read().split(b"\n")
+    for line in reversed(lines):
+        try:
+            return _parse(line)["epoch"]
+        except DamagedFileError:
+            continue
+    return 0
+
+
 def _parse(line: bytes) -> dict:
     try:
         row = json.loads(line)

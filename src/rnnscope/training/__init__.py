@@ -7,8 +7,18 @@ if TYPE_CHECKING:
     from rnnscope.training.config import Config as Config
     from rnnscope.training.loop import fit as fit
     from rnnscope.training.recorder import Recorder as Recorder
+    from rnnscope.training.several import Outcome as Outcome
+    from rnnscope.training.several import fit_seeds as fit_seeds
+    from rnnscope.training.several import fit_several as fit_several
 
-_HOMES = {"Config": "config", "Recorder": "recorder", "fit": "loop"}
+_HOMES = {
+    "Config": "config",
+    "Outcome": "several",
+    "Recorder": "recorder",
+    "fit": "loop",
+    "fit_seeds": "several",
+    "fit_several": "several",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from rnnscope.base.threads import torch_threads
 from rnnscope.models._network import SequenceNetwork
 from rnnscope.runs.folder import is_run, refuse_existing, without_none
 from rnnscope.runs.run import Run
-from rnnscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from rnnscope.training.checkpoint import NAME, Progress, load_checkpoint, save_checkpoint
 from rnnscope.training.config import Config, TrainingSettings, flat
 from rnnscope.training.recorder import Recorder
 
@@ -107,20 +107,11 @@ def reusable(path: Path, config: Config, *, resume: bool = False) -> Run | None:
         RunError: something else is there, or an unfinished run that is not to be resumed.
 
     """
-    if not is_run(path):
-        refuse_existing(path)
+    run = matching_run(path, config)
+    if run is None:
         if resume:
             raise RunError(f"{path}: no run there to resume")
         return None
-    run = Run(path)
-    theirs, ours = flat(run.config), flat(without_none(config.tables()))
-    differing = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
-    if differing:
-        told = ", ".join(f"{key} {theirs.get(key)} there, {ours.get(key)} here" for key in differing[:3])
-        raise RunError(
-            f"{path} is a run with other settings ({told}) and is left as it is. "
-            "Choose another folder with --run, or remove it"
-        )
     if run.status == "finished":
         return run
     if run.status == "diverged":
@@ -132,6 +123,28 @@ def reusable(path: Path, config: Config, *, resume: bool = False) -> Run | None:
             f"Go on with it: rnnscope resume {path}; or choose another folder with --run"
         )
     return None
+
+
+def matching_run(path: Path, config: Config) -> Run | None:
+    """The run of these settings at ``path``, finished or not; None if nothing is there.
+
+    Raises:
+        RunError: something else is there.
+
+    """
+    if not is_run(path):
+        refuse_existing(path)
+        return None
+    run = Run(path)
+    theirs, ours = flat(run.config), flat(without_none(config.tables()))
+    differing = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
+    if differing:
+        told = ", ".join(f"{key} {theirs.get(key)} there, {ours.get(key)} here" for key in differing[:3])
+        raise RunError(
+            f"{path} is a run with other settings ({told}) and is left as it is. "
+            "Choose another folder with --run, or remove it"
+        )
+    return run
 
 
 def choose_device(name: str) -> torch.device:
@@ -155,6 +168,9 @@ def make_optimizer(model: SequenceNetwork, learning_rate: float) -> torch.optim.
 
 
 def _resume_from(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    """Put model and optimiser back; a run that ended before its first checkpoint begins again."""
+    if not (path / NAME).exists() and len(Run(path).scalars) <= 1:
+        return Progress(0, 0, 0)
     done, differences = load_checkpoint(path, model, optimizer)
     if differences:
         warnings.warn(
