@@ -109,7 +109,7 @@ def _confirm(system: System, window: Tensor, inputs: Tensor, period: int, rows: 
         return
     kept, place = back[near].unique(return_inverse=True)  # the distinct points that rows have come near to
     held = inputs[which][kept]
-    least, points = least_periods(system, search.location[kept], held, period=period)
+    least, points, residuals = least_periods(system, search.location[kept], held, period=period)
     for shorter in least.unique().tolist():
         chosen = torch.nonzero(least == shorter)[:, 0]
         multipliers = multipliers_at(system, points[chosen], held[chosen], period=shorter)
@@ -124,7 +124,7 @@ def _confirm(system: System, window: Tensor, inputs: Tensor, period: int, rows: 
             found.period[rows[own]] = shorter
             found.points[rows[own]] = points[point]
             found.multipliers[rows[own]] = values[at]
-            found.residual[rows[own]] = search.residual[kept[point]]
+            found.residual[rows[own]] = residuals[point]
             found.distance[rows[own]] = distance[own]
             found.attracts[rows[own]] = attracts[better]
             found.approaches[rows[own]] = approaches[better]

@@ -11,7 +11,7 @@ from rnnscope.attractors._limits import Effort, find_limits
 from rnnscope.attractors._sets import group_limits
 from rnnscope.attractors._starts import check_starts, chosen_starts, draw_starts, need_sequences
 from rnnscope.attractors._tabulate import tabulate
-from rnnscope.attractors.orbits import _table as table
+from rnnscope.attractors.orbits import table
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.systems import System

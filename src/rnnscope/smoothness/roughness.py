@@ -28,8 +28,8 @@ _GROWS = 1.1  # as many more minima on the whole grid than on half of it: there 
 class Minima(NamedTuple):
     """Strict local minima of sampled values, and how deep each is.
 
-    at: (minimum,), which samples.   depth: (minimum,), up to the lower of the two highest values that part it from its neighbours
-    (or from the end of the line).
+    at: (minimum,), which samples.   depth: (minimum,), up to the lower of the two highest values that part it from its
+    neighbours (or from the end of the line).
     """
 
     at: np.ndarray
