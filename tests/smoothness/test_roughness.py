@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnscope.smoothness import Objective, cost
-from rnnscope.smoothness.roughness import Roughness, roughness, strict_minima, total_variation
+from rnnscope.smoothness.roughness import Roughness, line_roughness, strict_minima, total_variation
 from rnnscope.systems import textbook
 
 
@@ -66,7 +66,7 @@ def chaotic(n_steps=200, target=0.0, n_transient=20):
 
 def test_minima_of_the_chaotic_lstm_grow_with_length_and_resolution():
     system, objective = chaotic(60, n_transient=5)
-    found = roughness(system, objective, system.params, np.linspace(-0.02, 0.02, 801), lengths=[10, 20, 60])
+    found = line_roughness(system, objective, system.params, np.linspace(-0.02, 0.02, 801), lengths=[10, 20, 60])
     count = found["n_minima"]
     assert count.sel(length=[10, 20]).values.max() <= 3
     assert int(count.sel(length=60, stride=1)) > 100
@@ -79,7 +79,7 @@ def test_minima_of_the_chaotic_lstm_grow_with_length_and_resolution():
 def test_a_smooth_cost_is_resolved():
     system = textbook.linear([[0.5]])
     objective = Objective(inputs=torch.zeros(1, 20, 1), targets=torch.full((1, 20, 1), 0.1), state=[1.0])
-    found = roughness(system, objective, system.params, np.linspace(-1.5, 0.5, 401))
+    found = line_roughness(system, objective, system.params, np.linspace(-1.5, 0.5, 401))
     assert int(found["n_minima"].sel(stride=1)[0]) == 1
     assert found["resolution"].values.tolist() == [0]
     assert np.isnan(found["median_distance"].values).all()
@@ -127,4 +127,4 @@ def test_lengths_beyond_the_data():
 def test_places_must_be_even():
     system, objective = chaotic(40)
     with pytest.raises(ValueError, match="s: expected at least 3 places"):
-        roughness(system, objective, system.params, [0.0, 0.1, 0.5])
+        line_roughness(system, objective, system.params, [0.0, 0.1, 0.5])

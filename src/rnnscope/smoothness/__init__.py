@@ -4,16 +4,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rnnscope.smoothness.curvature import GaussNewtonOperator as GaussNewtonOperator
+    from rnnscope.smoothness.curvature import HessianOperator as HessianOperator
+    from rnnscope.smoothness.curvature import top_eigenpairs as top_eigenpairs
+    from rnnscope.smoothness.growth import Growth as Growth
+    from rnnscope.smoothness.landscape import Landscape as Landscape
+    from rnnscope.smoothness.landscape import Path as Path
+    from rnnscope.smoothness.landscape import line as line
+    from rnnscope.smoothness.landscape import plane as plane
     from rnnscope.smoothness.objective import Objective as Objective
     from rnnscope.smoothness.objective import cost as cost
     from rnnscope.smoothness.points import costs as costs
+    from rnnscope.smoothness.roughness import Roughness as Roughness
+    from rnnscope.smoothness.roughness import line_roughness as line_roughness
+    from rnnscope.smoothness.sensitivity import sensitivities as sensitivities
+    from rnnscope.smoothness.smoothness import Smoothness as Smoothness
+    from rnnscope.smoothness.words import verdict as verdict
 
 _HOMES = {
+    "GaussNewtonOperator": "curvature",
+    "Growth": "growth",
+    "HessianOperator": "curvature",
+    "Landscape": "landscape",
     "Objective": "objective",
+    "Path": "landscape",
+    "Roughness": "roughness",
+    "Smoothness": "smoothness",
     "cost": "objective",
     "costs": "points",
+    "line": "landscape",
+    "plane": "landscape",
+    "line_roughness": "roughness",
+    "sensitivities": "sensitivity",
+    "top_eigenpairs": "curvature",
+    "verdict": "words",
 }
-PROBES: dict[str, str] = {}
+PROBES = {"smoothness": "Smoothness", "growth": "Growth", "landscape": "Landscape", "roughness": "Roughness"}
 
 
 def __getattr__(name: str) -> Any:

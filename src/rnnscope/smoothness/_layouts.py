@@ -19,7 +19,8 @@ class Layout(NamedTuple):
     """Weights of many points, and functions over states that have them as a dimension.
 
     enter: (sequence, k), the same for all points, or (point, sequence, k) -> as ``advance`` takes it.
-    drive: (sequence, channel) -> drive.   advance: state, drive -> state, outputs.   leave: -> (point, sequence, k).
+    drive: (sequence, channel) or (point, sequence, channel) -> drive.
+    advance: state, drive -> state, outputs.   leave: -> (point, sequence, k).
     """
 
     enter: Callable[[Tensor], Tensor]
@@ -71,11 +72,10 @@ def points_last(system: System, points: Params) -> Layout:
     n = _count(points)
 
     def enter(x: Tensor) -> Tensor:
-        rows = x if x.dim() == 3 else x.expand(n, *x.shape)
-        return rows.permute(1, 2, 0).contiguous().permute(2, 0, 1)[None]
+        return _for_each(x, n).permute(1, 2, 0).contiguous().permute(2, 0, 1)[None]
 
     def drive(u: Tensor) -> Tensor:
-        driven = system.drive(weights, u.expand(1, n, *u.shape))
+        driven = system.drive(weights, _for_each(u, n)[None])
         return driven if driven.shape[1] == n else driven.expand(1, n, *driven.shape[2:])
 
     return Layout(enter, drive, lambda state, drive: system.advance(weights, state, drive), lambda x: x[0])
@@ -101,11 +101,11 @@ def points_first(system: System, points: Params) -> Layout:
     n = _count(points)
 
     def drive(u: Tensor) -> Tensor:
-        driven = system.drive(weights, u.expand(n, *u.shape))
+        driven = system.drive(weights, _for_each(u, n))
         return driven.expand(n, *driven.shape[1:])
 
     return Layout(
-        lambda x: x if x.dim() == 3 else x.expand(n, *x.shape),
+        lambda x: _for_each(x, n),
         drive,
         lambda state, drive: system.advance(weights, state, drive),
         lambda x: x,
@@ -116,8 +116,8 @@ def mapped(system: System, points: Params) -> Layout:
     """States (point, sequence, k), through ``torch.func.vmap``: for every System whose parameters can be stacked."""
     weights, n = _materialised(system, points), _count(points)
     return Layout(
-        lambda x: x if x.dim() == 3 else x.expand(n, *x.shape),
-        lambda u: vmap(system.drive, in_dims=(0, None))(weights, u),
+        lambda x: _for_each(x, n),
+        lambda u: vmap(system.drive)(weights, _for_each(u, n)),
         lambda state, drive: vmap(system.advance)(weights, state, drive),
         lambda x: x,
     )
@@ -133,8 +133,8 @@ def one_by_one(system: System, points: Params) -> Layout:
         return torch.stack([new for new, _ in parts]), torch.stack([output for _, output in parts])
 
     return Layout(
-        lambda x: x if x.dim() == 3 else x.expand(n, *x.shape),
-        lambda u: torch.stack([system.drive(w, u) for w in each]),
+        lambda x: _for_each(x, n),
+        lambda u: torch.stack([system.drive(w, own) for w, own in zip(each, _for_each(u, n), strict=True)]),
         advance,
         lambda x: x,
     )
@@ -169,6 +169,11 @@ def _two_steps(maker: Maker, system: System, points: Params, start: Tensor, inpu
     state, _ = layout.advance(state, drive)
     state, output = layout.advance(state, drive)
     return torch.cat([layout.leave(state), layout.leave(output)], dim=-1)
+
+
+def _for_each(x: Tensor, n_points: int) -> Tensor:
+    """(point, sequence, k), the same for all points where it has no points."""
+    return x if x.dim() == 3 else x.expand(n_points, *x.shape)
 
 
 def _materialised(system: System, points: Params) -> Weights:

@@ -80,7 +80,7 @@ def total_variation(values: Any) -> float:
     return float(steps[np.isfinite(steps)].sum())
 
 
-def roughness(
+def line_roughness(
     system: System,
     objective: Objective,
     direction: Params,
@@ -223,7 +223,7 @@ class Roughness(Probe):
         return True
 
     def measure(self, system: System, objective: Objective) -> xr.Dataset:
-        """Minima along the line through one θ; see ``roughness`` for the result.
+        """Minima along the line through one θ; see ``line_roughness`` for the result.
 
         Raises:
             ValueError: data that do not fit, lengths beyond the data, a gradient that is zero or not finite.
@@ -240,7 +240,7 @@ class Roughness(Probe):
         norm = float(space.flatten(system.params).norm())
         direction = {name: p.to(system.dtype) * norm for name, p in unit(self._direction(system, objective)).items()}
         s = np.linspace(-self.extent, self.extent, self.n_points)
-        return self.label(roughness(system, objective, direction, s, lengths=lengths, memory=self.memory))
+        return self.label(line_roughness(system, objective, direction, s, lengths=lengths, memory=self.memory))
 
     def _direction(self, system: System, objective: Objective) -> Params:
         if self.direction == "radial":
