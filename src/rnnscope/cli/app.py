@@ -19,11 +19,13 @@ _COMMANDS = {
     "Example: rnnscope demo --seed 3 --run runs/demo-3",
     "train": "Train a network on a task and record it.\n\nCommon settings: n_epochs, learning_rate, max_gradient_norm, "
     "schedule, hidden_size, num_layers, task.length, batch_size; a wrong name lists all.\n\n"
-    "Example: rnnscope train sine --model gru --set n_epochs=300",
+    "Example: rnnscope train sine --model gru --set n_epochs=300\n\n"
+    "Over seeds: rnnscope train sine --seeds 5 --workers 2 (the same command goes on with what was interrupted)",
     "resume": "Go on with a training that was interrupted or killed.\n\nExample: rnnscope resume runs/sine-lstm-0",
-    "probe": "Ask at every recorded epoch of a run what the map does; measures only what is missing.\n\n"
+    "probe": "Ask at every recorded epoch of runs what the map does; measures only what is missing.\n\n"
     "Example: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
-    "show": "Say what is in a run and what happened in it.\n\nExample: rnnscope show runs/demo",
+    "show": "Say what is in a run and what happened in it; of several runs, what holds over the seeds.\n\n"
+    "Example: rnnscope show runs/demo",
     "figure": "Draw one figure of a run into a file (png, svg, pdf or html).\n\n"
     "Example: rnnscope figure orbit-diagram runs/demo -o orbits.pdf",
     "import": "Make a run of a result folder of the paper's authors' code.\n\n"

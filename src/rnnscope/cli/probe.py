@@ -1,4 +1,4 @@
-"""rnnscope probe NAME RUN."""
+"""rnnscope probe NAME RUN..."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def probe(
     name: Annotated[str, Parameter(help="Probe: orbits.")],
-    run: o.Run,
+    runs: o.Runs,
     *,
     epochs: o.Epochs = None,
     set: o.Changes = None,
@@ -36,23 +36,24 @@ def probe(
     from rnnscope.cli.show import phases_data, phases_table
     from rnnscope.runs import Run
 
-    recorded = Run(run, model=make_model(model))
-    chosen = recorded.default_probe(name, **parse_settings(set))
+    given = make_model(model)
+    opened = [Run(path, model=given) for path in runs]
+    chosen = [run.default_probe(name, **parse_settings(set)) for run in opened]
+    chosen_settings = "".join(f", {key}={value!r}" for key, value in parse_settings(set).items())
+    told = []
     with named_warnings():
-        dataset = probe_with_progress(recorded, chosen, parse_epochs(epochs), workers)
-        if json:
-            print_json(
-                {
-                    "run": str(run),
-                    "probe": name,
-                    "settings": chosen.settings(),
-                    "phases": phases_data(recorded, dataset),
-                }
+        for run, own in zip(opened, chosen, strict=True):
+            dataset = probe_with_progress(run, own, parse_epochs(epochs), workers)
+            if json:
+                told.append({"run": str(run.path), "probe": name, "settings": own.settings()})
+                told[-1]["phases"] = phases_data(run, dataset)
+                continue
+            out.print(phases_table(run, dataset))
+            out.print(
+                f"kept in {run.path}; for Python: rnnscope.Run({str(run.path)!r}).dataset({name!r}{chosen_settings})"
             )
-            return
-        out.print(phases_table(recorded, dataset))
-        chosen_settings = "".join(f", {key}={value!r}" for key, value in parse_settings(set).items())
-        out.print(f"kept in {run}; for Python: rnnscope.Run({str(run)!r}).dataset({name!r}{chosen_settings})")
+    if json:
+        print_json(told[0] if len(told) == 1 else told)
 
 
 def probe_with_progress(run: "Run", probe: Any, epochs: Any, workers: int) -> "xarray.Dataset":

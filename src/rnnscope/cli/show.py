@@ -1,4 +1,4 @@
-"""rnnscope show RUN."""
+"""rnnscope show RUN..."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,14 +11,19 @@ from rnnscope.cli._terminal import named_warnings, out, print_json
 if TYPE_CHECKING:
     import xarray
 
+    from rnnscope.base.intervals import Interval
     from rnnscope.report.story import Phase
     from rnnscope.runs import Run
 
 
-def show(run: o.Run, *, json: o.Json = False, debug: o.Debug = False) -> None:
-    """Say what is in a run and what happened in it."""
+def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
+    """Say what is in a run and what happened in it, or what several runs have in common."""
     from rnnscope.runs import Run
 
+    if len(runs) > 1:
+        _show_several([Run(path) for path in runs], json=json)
+        return
+    (run,) = runs
     recorded = Run(run)
     with named_warnings():
         orbits = _stored_orbits(recorded)
@@ -36,6 +41,56 @@ def show(run: o.Run, *, json: o.Json = False, debug: o.Debug = False) -> None:
         out.print(phases_table(recorded, orbits))
         for sentence in _story(recorded, orbits):
             out.print(sentence)
+
+
+def _show_several(runs: "list[Run]", *, json: bool) -> None:
+    """A row for each network: medians over its seeds, with the interval under each."""
+    from rnnscope.report import compare_runs
+
+    with named_warnings():
+        groups = compare_runs(runs)
+    if json:
+        print_json([asdict(group) for group in groups])
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("network", "ended", "last loss", "inputs that\noscillate", "inputs that\nrest", "frequency\noff by"):
+        table.add_column(column)
+    table.add_column("oscillate at half\nthe inputs or more")
+    for group in groups:
+        n = group.n_ended
+        runs_that_do = group.oscillating_runs
+        share = _interval(runs_that_do, n, "{:.0%}") if runs_that_do.n else ""
+        count = f"{round(runs_that_do.value * runs_that_do.n)} of {runs_that_do.n}\n" if runs_that_do.n else ""
+        table.add_row(
+            group.label,
+            f"{n} of {len(group.runs)}" + (f"\n{group.n_diverged} diverged" if group.n_diverged else ""),
+            _interval(group.final_loss, n, "{:.3g}"),
+            _interval(group.oscillating, n, "{:.0%}"),
+            _interval(group.resting, n, "{:.0%}"),
+            _interval(group.frequency_error, n, "{:.2g} %"),
+            count + share.partition("\n")[2],
+        )
+    out.print(table)
+    for group in groups:
+        loss, share = group.final_loss, group.oscillating_runs
+        if loss.n > 1:
+            out.print(
+                f"{group.label}: medians of {loss.n} seeds; the median over all seeds lies in […] with "
+                f"{loss.coverage:.0%} confidence" + (f", the share of seeds with {share.coverage:.0%}" * bool(share.n))
+            )
+        if group.n_unfinished:
+            out.print(f"{group.label}: {group.n_unfinished} not trained to the end, and left out")
+        for remark in group.remarks:
+            out.print(f"{group.label}: {remark}")
+
+
+def _interval(interval: "Interval", n_usual: int, form: str) -> str:
+    """A number with its interval under it, and from how many runs where these are not all."""
+    if not interval.n:
+        return ""
+    of = f" (of {interval.n})" if interval.n != n_usual else ""
+    ends = f"[{form.format(interval.low)}, {form.format(interval.high)}]" if interval.n > 1 else ""
+    return f"{form.format(interval.value)}{of}\n{ends}".strip()
 
 
 def _stored_orbits(run: "Run") -> "xarray.Dataset | None":

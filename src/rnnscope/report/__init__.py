@@ -1,7 +1,7 @@
 """Pages and summary tables: what happened in a run, in words, numbers and figures.
 
 ``write_report`` makes one self-contained page of one or several runs; ``story`` has the words and numbers on their
-own, as the command line prints them.
+own, as the command line prints them; ``compare_runs`` says what holds over seeds.
 """
 
 from importlib import import_module
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rnnscope.report import story as story
     from rnnscope.report._write import write_report as write_report
+    from rnnscope.report.comparison import compare_runs as compare_runs
 
-_HOMES = {"write_report": "rnnscope.report._write"}
+_HOMES = {"compare_runs": "rnnscope.report.comparison", "write_report": "rnnscope.report._write"}
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +24,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return ["story", "write_report"]
+    return ["compare_runs", "story", "write_report"]
