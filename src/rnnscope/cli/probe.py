@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from rnnscope.cli import _options as o
+from rnnscope.cli._results import phases_data, phases_table
 from rnnscope.cli._terminal import (
     make_model,
     named_warnings,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def probe(
-    name: Annotated[str, Parameter(help="Probe: orbits.")],
+    name: Annotated[str, Parameter(help="Probe: orbits, attractors, lyapunov or fixedpoints.")],
     runs: o.Runs,
     *,
     epochs: o.Epochs = None,
@@ -33,7 +34,6 @@ def probe(
     debug: o.Debug = False,
 ) -> None:
     """Ask at every recorded epoch of a run what the map does; measures only what is missing."""
-    from rnnscope.cli.show import phases_data, phases_table
     from rnnscope.runs import Run
 
     given = make_model(model)
@@ -46,9 +46,11 @@ def probe(
             dataset = probe_with_progress(run, own, parse_epochs(epochs), workers)
             if json:
                 told.append({"run": str(run.path), "probe": name, "settings": own.settings()})
-                told[-1]["phases"] = phases_data(run, dataset)
+                told[-1]["phases"] = phases_data(run, name, dataset)
                 continue
-            out.print(phases_table(run, dataset))
+            table = phases_table(run, name, dataset)
+            if table is not None:
+                out.print(table)
             out.print(
                 f"kept in {run.path}; for Python: rnnscope.Run({str(run.path)!r}).dataset({name!r}{chosen_settings})"
             )

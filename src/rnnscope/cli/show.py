@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from rnnscope.cli import _options as o
+from rnnscope.cli._results import phases_data, phases_table
 from rnnscope.cli._terminal import named_warnings, out, print_json
 
 if TYPE_CHECKING:
     import xarray
 
     from rnnscope.base.intervals import Interval
-    from rnnscope.report.story import Phase
     from rnnscope.runs import Run
 
 
@@ -26,21 +26,28 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     (run,) = runs
     recorded = Run(run)
     with named_warnings():
-        orbits = _stored_orbits(recorded)
+        orbits, attractors = (_stored(recorded, name) for name in ("orbits", "attractors"))
         facts = _facts(recorded)
         if json:
-            happened = {"phases": phases_data(recorded, orbits), "story": _story(recorded, orbits)} if orbits else {}
+            happened: dict[str, Any] = {}
+            if orbits is not None:
+                happened = {"phases": phases_data(recorded, "orbits", orbits), "story": _story(recorded, orbits)}
+            if attractors is not None:
+                happened["attractors"] = phases_data(recorded, "attractors", attractors)
             print_json({**facts, **happened, "config": recorded.config, "damaged": recorded.damaged})
             return
         for name, value in facts.items():
             out.print(f"{name:>10}  {value}")
-        if orbits is None:
-            out.print(f"\nnothing was probed yet: rnnscope probe orbits {run}")
-            return
-        out.print()
-        out.print(phases_table(recorded, orbits))
-        for sentence in _story(recorded, orbits):
-            out.print(sentence)
+        if orbits is None and attractors is None:
+            out.print(f"\nnothing was probed yet: rnnscope probe orbits {run}, or probe attractors")
+        for name, dataset in (("orbits", orbits), ("attractors", attractors)):
+            if dataset is not None:
+                out.print()
+                out.print(phases_table(recorded, name, dataset))
+        if orbits is not None:
+            out.print()
+            for sentence in _story(recorded, orbits):
+                out.print(sentence)
 
 
 def _show_several(runs: "list[Run]", *, json: bool) -> None:
@@ -93,50 +100,14 @@ def _interval(interval: "Interval", n_usual: int, form: str) -> str:
     return f"{form.format(interval.value)}{of}\n{ends}".strip()
 
 
-def _stored_orbits(run: "Run") -> "xarray.Dataset | None":
-    """The run's orbits; None, after a warning, where they were measured but no file can be read."""
+def _stored(run: "Run", name: str) -> "xarray.Dataset | None":
+    """A probe's results; None, after a warning, where they were measured but no file can be read."""
     from rnnscope.base.errors import RunError
 
     try:
-        return run.dataset("orbits") if run.has("orbits") else None
+        return run.dataset(name) if run.has(name) else None
     except RunError:
         return None
-
-
-def phases_data(run: "Run", orbits: "xarray.Dataset") -> list[dict[str, Any]]:
-    """The phases of a training as plain data."""
-    from rnnscope.attractors import summarise_orbits
-    from rnnscope.report import story
-
-    return [asdict(phase) for phase in story.phases(summarise_orbits(orbits), run.scalars)]
-
-
-def phases_table(run: "Run", orbits: "xarray.Dataset") -> Table:
-    """The phases of a training as a table: epochs, what the state does at how many inputs, the loss."""
-    from rnnscope.attractors import summarise_orbits
-    from rnnscope.report import story
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("epochs")
-    table.add_column(f"state at {orbits.sizes['input']} inputs")
-    table.add_column("loss")
-    table.add_column("holds for")
-    for phase in story.phases(summarise_orbits(orbits), run.scalars):
-        first, last = phase.first_epoch, phase.last_epoch
-        losses = (phase.loss_first, phase.loss_last)
-        table.add_row(
-            f"{first} – {last}" if first != last else str(first),
-            phase.counts.words(),
-            "" if None in losses else " → ".join(story.number(loss) for loss in losses if loss is not None),
-            _holds_for(phase),
-        )
-    return table
-
-
-def _holds_for(phase: "Phase") -> str:
-    """In what part of its epochs the counts are these, and between which numbers of oscillating inputs they vary."""
-    least, most = phase.oscillates_least, phase.oscillates_most
-    return f"{phase.share:.0%}" + (f", {least}–{most} oscillate" if least < most else "")
 
 
 def _story(run: "Run", orbits: "xarray.Dataset") -> list[str]:

@@ -128,7 +128,7 @@ def phases(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None,
 
     """
     epochs, counts = counts_of(summary)
-    blocks = _joined(counts, max_phases)
+    blocks = joined(counts, max_phases)
     losses = losses_of(summary, scalars)
     found = []
     for first, last in blocks:
@@ -222,8 +222,8 @@ def _misstated(counts: np.ndarray) -> int:
     return int(np.abs(counts - np.array(_commonest(counts)[0])).sum() // 2)
 
 
-def _joined(counts: np.ndarray, max_phases: int) -> list[tuple[int, int]]:
-    """First and last row of each phase."""
+def joined(counts: np.ndarray, max_phases: int) -> list[tuple[int, int]]:
+    """First and last row of each phase of counts (epoch, sort), joined as ``phases`` says."""
     changes = np.flatnonzero(np.any(np.diff(counts, axis=0) != 0, axis=1))
     ends = [*map(int, changes), len(counts) - 1]
     blocks = list(zip([0, *(end + 1 for end in ends[:-1])], ends, strict=True))

@@ -23,7 +23,9 @@ def sentences(name: str, found: "xarray.Dataset") -> list[str]:
     """What a result of the probe called ``name`` says, one line each; of several epochs the last."""
     last = found.isel(step=-1) if "step" in found.dims else found
     at = f"at epoch {int(last['epoch'])}: " if "epoch" in last.coords else ""
-    return {"growth": _growth, "roughness": _roughness, "smoothness": _smoothness, "landscape": _landscape}[name](last, at)
+    return {"growth": _growth, "roughness": _roughness, "smoothness": _smoothness, "landscape": _landscape}[name](
+        last, at
+    )
 
 
 def verdict(growth: "xarray.Dataset") -> str:
@@ -40,7 +42,9 @@ def verdict(growth: "xarray.Dataset") -> str:
 
     """
     if "step" in growth.dims:
-        raise ValueError("growth: expected the result for one network, such as found.isel(step=-1), came several epochs")
+        raise ValueError(
+            "growth: expected the result for one network, such as found.isel(step=-1), came several epochs"
+        )
     first = growth.sel(quantity="output_sensitivity")
     law = int(first["law"])
     exponent, (low, high) = float(growth["lyapunov_mean"]), growth["lyapunov_interval"].values
@@ -101,7 +105,10 @@ def _roughness(found: "xarray.Dataset", at: str) -> list[str]:
         if np.isfinite(float(row["median_distance"])):
             line += f", median distance {float(row['median_distance']):.3g}, depth {float(row['median_depth']):.3g}"
         if int(row["resolution"]):
-            coarser = ", ".join(f"{count} on every {stride}." for stride, count in zip(found["stride"].values[1:], counts[1:], strict=True))
+            coarser = ", ".join(
+                f"{count} on every {stride}."
+                for stride, count in zip(found["stride"].values[1:], counts[1:], strict=True)
+            )
             line += f"; the grid is too coarse to count them ({coarser.rstrip('.')})"
         lines.append(line)
     return lines
