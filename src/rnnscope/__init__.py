@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rnnscope import systems as systems
     from rnnscope import tasks as tasks
     from rnnscope import testing as testing
+    from rnnscope.attractors import Lyapunov as Lyapunov
     from rnnscope.attractors import Orbits as Orbits
     from rnnscope.attractors import summarise_orbits as summarise_orbits
     from rnnscope.base import errors as errors
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from rnnscope.training import fit as fit
 
 _HOMES = {
+    "Lyapunov": "rnnscope.attractors",
     "Orbits": "rnnscope.attractors",
     "Recorder": "rnnscope.training",
     "Run": "rnnscope.runs",

@@ -80,10 +80,17 @@ def _visited(system: System, sequences: Tensor, noise: Tensor, generator: torch.
 
 
 def checked_sequences(sequences: Tensor | np.ndarray | None, system: System) -> Tensor:
+def checked_sequences(
+    sequences: Tensor | np.ndarray | None,
+    system: System,
+    setting: str = "starts: 'visited'",
+    otherwise: str = "'normal(std)'",
+) -> Tensor:
+    """Sequences as a tensor; ValueError if there are none, or of another shape, saying which ``setting`` needs them."""
     if sequences is None:
         raise ValueError(
-            "starts: 'visited' needs input sequences: measure(system, sequences) with sequences of shape "
-            "(sequence, time, channel), or Recorder(path, model, sequences=…) when training; else use 'normal(std)'"
+            f"{setting} needs input sequences: measure(system, sequences) with sequences of shape "
+            f"(sequence, time, channel), or Recorder(path, model, sequences=…) when training; else use {otherwise}"
         )
     sequences = torch.as_tensor(sequences)
     fits = sequences.dim() == 3 and sequences.numel() > 0 and sequences.shape[2] == system.input_size

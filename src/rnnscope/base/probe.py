@@ -53,6 +53,9 @@ class Probe:
     def needs_path(self) -> bool:
         """Whether it measures the path of training as a whole, instead of one snapshot after another."""
         return False
+    def holds_inputs(self) -> bool:
+        """Whether inputs are to be held that are still open: on a run, the constant inputs of its task."""
+        return getattr(self, "inputs", ()) is None
 
     def settings(self) -> dict[str, Any]:
         """The settings as plain values that JSON and TOML can hold."""

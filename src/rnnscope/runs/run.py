@@ -164,7 +164,7 @@ class Run:
     def _completed(self, probe: Probe) -> Probe:
         """The probe with what it leaves open: the constant inputs of the run's task, and where to begin."""
         changes: dict[str, Any] = {}
-        if getattr(probe, "inputs", ()) is None and self._task is not None:
+        if probe.holds_inputs and self._task is not None:
             changes["inputs"] = self._task.constant_inputs().values.tolist()
         if getattr(probe, "starts", ()) is None:
             changes["starts"] = attractors.chosen_starts(None, sequences_known=self.sequences is not None)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rnnscope.systems.describe import describe_model as describe_model
     from rnnscope.systems.describe import locate as locate
     from rnnscope.systems.describe import system_from_description as system_from_description
+    from rnnscope.systems.determinism import require_deterministic as require_deterministic
     from rnnscope.systems.feedback import closed_loop as closed_loop
     from rnnscope.systems.module import ModuleSystem as ModuleSystem
     from rnnscope.systems.recurrent import RecurrentSystem as RecurrentSystem
@@ -32,6 +33,7 @@ _HOMES = {
     "Trajectory": "system",
     "as_system": "adapt",
     "describe_model": "describe",
+    "require_deterministic": "determinism",
     "locate": "describe",
     "system_from_description": "describe",
 }

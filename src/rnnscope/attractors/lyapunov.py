@@ -1,0 +1,228 @@
+"""Lyapunov exponents: how fast small differences in the state grow or die out."""
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import xarray as xr
+from torch import Tensor
+
+from rnnscope.attractors._spectrum import CONVERGED, DIVERGED, NOT_CONVERGED, Spectrum, lyapunov_spectrum
+from rnnscope.attractors._starts import check_starts, checked_sequences, chosen_starts, draw_starts, need_sequences
+from rnnscope.attractors.orbits import _table
+from rnnscope.base.errors import require
+from rnnscope.base.probe import Probe, plain
+from rnnscope.systems import System, closed_loop
+
+DRIVES = ("constant", "sequences", "closed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lyapunov(Probe):
+    """Lyapunov exponents of the full state, from several starts at each input.
+
+        λ_i = lim 1/T Σ_t ln |R_ii[t]|,   Q[t] R[t] = ∂f/∂x(x[t-1], u[t]) Q[t-1]
+
+    in nats per step (of a sampled flow: divide by the sampling time), by repeated orthonormalisation of tangent
+    vectors; ``rnnscope.attractors.lyapunov_spectrum`` says how, and what its errors and its status mean. λ_1 < 0: the
+    state forgets where it came from; λ_1 = 0: a closed curve or a torus; λ_1 > 0: chaos.
+
+    >>> from rnnscope.systems import textbook
+    >>> found = Lyapunov(starts=[[0.3]]).measure(textbook.logistic(2.5))
+    >>> round(float(found.lyapunov_exponent[0, 0, 0]), 6)  # ln|2 - r|
+    -0.693147
+
+    Attributes:
+        inputs: constant inputs (input, channel); None for the zero input (or, on a run, those of its task). In closed
+            loop they are added to what is fed back.
+        drive: 'constant'; 'sequences': the task's input sequences one after another, the state carried over, begun
+            again at their end; an array (time, channel) or (sequence, time, channel): each sequence, begun again at its
+            end, is one input; 'closed': the network is fed its own output, which becomes part of the state. Exponents
+            along a sequence are conditional on it.
+        starts: as for ``Orbits``. In closed loop, states without the output; the first output fed back is 0.
+        n_starts: starts at each input; the number of states where they are given.
+        n_exponents: so many, the largest; None: all.
+        n_transient: steps of the state that are dropped.
+        n_transient_tangent: further steps that are dropped, of the state and the tangent vectors.
+        n_steps: steps that are averaged over.
+        interval: steps between orthonormalisations, at most.
+        tolerance: when an exponent has converged, relative to max(1, |λ|), nats per step.
+        escape: a start has diverged when a coordinate exceeds it.
+        dtype: 'float32' or 'float64'; None for the network's own.
+        seed: for drawing starts and the first tangent vectors.
+
+    Source: Benettin, Galgani, Giorgilli & Strelcyn, Meccanica 15, 1980; on trained recurrent networks: Vogt, Puelma
+    Touzel, Shlizerman & Lajoie, Frontiers in Applied Mathematics and Statistics 8, 2022.
+
+    """
+
+    name: ClassVar[str] = "lyapunov"
+    version: ClassVar[int] = 1
+
+    inputs: Any = None
+    drive: Any = "constant"
+    starts: Any = None
+    n_starts: int = 4
+    n_exponents: int | None = None
+    n_transient: int = 1000
+    n_transient_tangent: int = 200
+    n_steps: int = 2000
+    interval: int = 10
+    tolerance: float = 0.02
+    escape: float = 1e12
+    dtype: str | None = "float64"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, value in (("inputs", self.inputs), ("starts", self.starts)):
+            if value is not None and not isinstance(value, str):
+                shape = "(input, channel)" if name == "inputs" else "(start, state)"
+                object.__setattr__(self, name, _table(value, name, shape))
+        require(not isinstance(self.inputs, str), "inputs", "numbers (input, channel) or None", self.inputs)
+        if self.starts is not None and not isinstance(self.starts, str):
+            object.__setattr__(self, "n_starts", len(self.starts))
+        check_starts(self.starts)
+        if isinstance(self.drive, str):
+            require(self.drive in DRIVES, "drive", f"an array or one of {', '.join(DRIVES)}", self.drive)
+        else:
+            object.__setattr__(self, "drive", _sequences(self.drive))
+        if self.drive not in ("constant", "closed"):
+            require(self.inputs is None, "inputs", "None where sequences drive the network", self.inputs)
+        least_of = {"n_starts": 1, "n_transient": 0, "n_transient_tangent": 0, "n_steps": 1, "interval": 1, "seed": 0}
+        for name, least in least_of.items():
+            value = getattr(self, name)
+            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
+        if self.n_exponents is not None:
+            good = type(self.n_exponents) is int and self.n_exponents >= 1
+            require(good, "n_exponents", "a positive whole number, or None for all", self.n_exponents)
+        for name in ("tolerance", "escape"):
+            value = getattr(self, name)
+            positive = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+            require(positive, name, "a positive number", value)
+            object.__setattr__(self, name, float(value))
+        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
+
+    @property
+    def needs_sequences(self) -> bool:
+        """Whether input sequences decide what is measured."""
+        return self.drive == "sequences" or need_sequences(self.starts)
+
+    @property
+    def holds_inputs(self) -> bool:
+        """Only with inputs that are held and nothing else: in closed loop none given are none added."""
+        return self.inputs is None and self.drive == "constant"
+
+    def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
+        """Exponents of one system.
+
+        Args:
+            system: the network as a map.
+            sequences: input sequences of its task (sequence, time, channel), for 'visited' starts and for
+                drive='sequences'.
+
+        Returns:
+            Dataset with ``lyapunov_exponent`` and ``standard_error`` (input, start, exponent; nats per step),
+            ``history``, the running mean (…, time), and for each start ``kaplan_yorke``, ``status`` (not_converged,
+            converged, diverged: then all is NaN) and ``final_state`` (…, state); ``interval``, the steps between
+            orthonormalisations in the end. -inf: a direction that is lost altogether.
+
+        Raises:
+            ValueError: more exponents than states; inputs, starts or sequences of the wrong width, or not there; a
+                closed loop where the output is not as wide as the input.
+            NonDeterministicError: the step draws random numbers.
+
+        """
+        if self.starts is None:
+            chosen = chosen_starts(None, sequences_known=sequences is not None)
+            return replace(self, starts=chosen).measure(system, sequences)
+        if self.dtype is not None:
+            system = system.to(getattr(torch, self.dtype))
+        starts = draw_starts(self.starts, self.n_starts, system, self.seed, self.name, sequences)
+        if self.drive == "closed":
+            system = closed_loop(system)
+            starts = torch.cat([starts, starts.new_zeros(len(starts), system.output_size)], dim=-1)
+        inputs = self._inputs(system, sequences)
+        n_inputs = inputs.shape[-2]
+        rows = inputs[..., None, :].expand(*inputs.shape[:-1], len(starts), -1).flatten(-3, -2)
+        found = lyapunov_spectrum(
+            system,
+            starts.repeat(n_inputs, 1),
+            rows,
+            n_exponents=self.n_exponents,
+            n_transient=self.n_transient,
+            n_transient_tangent=self.n_transient_tangent,
+            n_steps=self.n_steps,
+            interval=self.interval,
+            tolerance=self.tolerance,
+            escape=self.escape,
+            seed=self.seed,
+        )
+        return self.label(self._dataset(system, inputs, found))
+
+    def _inputs(self, system: System, sequences: Any) -> Tensor:
+        """Inputs (input, channel) that are held, or sequences (time, input, channel)."""
+        if self.drive == "sequences":
+            checked = checked_sequences(sequences, system, "drive='sequences'", "drive='constant'")
+            inputs = checked.flatten(0, 1)[:, None]
+        elif isinstance(self.drive, str):
+            inputs = torch.zeros(1, system.input_size) if self.inputs is None else torch.tensor(self.inputs)
+        else:
+            inputs = torch.tensor(self.drive, dtype=torch.float64).movedim(0, 1)
+        name = "inputs" if isinstance(self.drive, str) else "drive"
+        came = inputs.shape[-1]
+        require(came == system.input_size, name, f"{system.input_size} numbers for each input", came)
+        return inputs.to(dtype=system.dtype, device=system.device)
+
+    def _dataset(self, system: System, inputs: Tensor, found: Spectrum) -> xr.Dataset:
+        grid = (inputs.shape[-2], self.n_starts)
+
+        def variable(values: Tensor, dims: tuple[str, ...], **attrs: Any) -> tuple:
+            array = values.cpu().numpy()
+            return ("input", "start", *dims), array.reshape(*grid, *array.shape[1:]), attrs
+
+        rate = {"units": "nat/step"}
+        variables = {
+            "lyapunov_exponent": variable(found.exponents, ("exponent",), long_name="Lyapunov exponent", **rate),
+            "standard_error": variable(
+                found.standard_error, ("exponent",), long_name="standard error, by blocks of time", **rate
+            ),
+            "history": variable(found.history, ("exponent", "time"), long_name="mean up to this time", **rate),
+            "kaplan_yorke": variable(found.kaplan_yorke, (), long_name="Kaplan-Yorke dimension", units="1"),
+            "status": variable(
+                found.status, (), long_name="whether the exponents have converged", units="1",
+                flag_values=np.array([NOT_CONVERGED, CONVERGED, DIVERGED], dtype=np.int8),
+                flag_meanings="not_converged converged diverged",
+            ),
+            "final_state": variable(found.final, ("state",), long_name="last state", units="1"),
+            "interval": ((), np.int32(found.interval), {
+                "long_name": "steps between orthonormalisations in the end", "units": "step",
+            }),
+        }  # fmt: skip
+        coords = {
+            "input": np.arange(grid[0]),
+            "start": np.arange(grid[1]),
+            "exponent": np.arange(found.exponents.shape[-1]),
+            "time": ("time", found.times.cpu().numpy(), {"long_name": "steps averaged over", "units": "step"}),
+            "state": list(system.state_labels),
+        }
+        if inputs.dim() == 2:
+            what = "constant input" if self.drive == "constant" else "constant input, added to what is fed back"
+            coords["input_value"] = (("input", "channel"), inputs.cpu().numpy(), {"long_name": what, "units": "1"})
+        return xr.Dataset(variables, coords)
+
+
+def _sequences(values: Any) -> tuple:
+    """Nested tuples (sequence, time, channel) from anything array-like of two or three dimensions."""
+    expected = f"an array (time, channel) or (sequence, time, channel), or one of {', '.join(DRIVES)}"
+    try:
+        array = np.array(values.tolist() if hasattr(values, "tolist") else values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"drive: expected {expected}, came {values!r}") from None
+    require(array.ndim in (2, 3) and array.size > 0, "drive", expected, values)
+    require(np.isfinite(array).all(), "drive", "finite numbers", values)
+    return _nested(plain(array if array.ndim == 3 else array[None]))
+
+
+def _nested(values: Any) -> Any:
+    return tuple(_nested(value) for value in values) if isinstance(values, list) else values
