@@ -106,12 +106,17 @@ def find_fixed_points(
     states, drive = prepared(system, states, inputs)
     settings = _Settings(tolerance, max_iterations, stationary / scale, escape)
     rows = max(1, _MOST_NUMBERS // system.state_size**2)
-    with torch.no_grad(), torch_threads(1 if system.state_size < _ONE_THREAD_BELOW else None):
+    with torch.no_grad(), torch_threads(suitable_threads(system)):
         map_ = IteratedMap(system, drive, period)
         _check_deterministic(map_, states)
         parts = [_search(map_.rows(piece), states[piece], settings) for piece in _slices(len(states), rows)]
     location, residual, status, n_iterations = (torch.cat(part) for part in zip(*parts, strict=True))
     return FixedPointSearch(location, residual, residual.square() / 2, status, n_iterations)
+
+
+def suitable_threads(system: System) -> int | None:
+    """One thread for small states; None, as many as there are, for large ones."""
+    return 1 if system.state_size < _ONE_THREAD_BELOW else None
 
 
 def prepared(system: System, states: Tensor, inputs: Tensor | None) -> tuple[Tensor, Tensor]:
