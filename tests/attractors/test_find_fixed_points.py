@@ -94,13 +94,11 @@ def test_logistic_fixed_points_and_two_cycle_have_their_multipliers(r):
 
 @pytest.mark.parametrize(("r", "period"), [(3.0, 1), (1 + math.sqrt(6), 2), (3.5440903595519, 4), (3.5644072660954, 8)])
 def test_logistic_flips_where_a_multiplier_is_minus_one(r, period):
-    x = torch.full((1, 1), 0.5).double()
     system = logistic(r)
-    for _ in range(20000):
-        x = system.step(system.weights, x, torch.zeros(1, 1).double())
-    found = find_fixed_points(system, x, period=period)
-    assert found.status.tolist() == [CONVERGED]
-    assert multipliers_at(system, found.location, period=period).values[0, 0].real == pytest.approx(-1, abs=2e-3)
+    points = distinct(find_fixed_points(system, grid(0.01, 0.99, 60), period=period), radius=1e-4)
+    least, located, _ = least_periods(system, points, period=period)
+    values = multipliers_at(system, located[least == period], period=period).values
+    assert np.abs(values + 1).min() < 1e-6
 
 
 @pytest.mark.parametrize("a", [0.2, 0.6, 1.4])
@@ -183,7 +181,7 @@ def test_rotated_tanh_has_the_angle_as_multiplier(angle):
 
 
 @given(st.lists(st.floats(-2.5, 2.5), min_size=4, max_size=4), st.lists(st.floats(-1, 1), min_size=2, max_size=2))
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=20, deadline=None, derandomize=True)
 def test_two_units_against_the_sign_changes_of_both_components(weights, bias):
     """Brute force: the first equation solved for x1, then all sign changes of the second on a fine grid of x0."""
     (a, b, c, d), (p, q) = weights, bias

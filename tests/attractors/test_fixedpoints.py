@@ -70,6 +70,7 @@ def test_flipflop_networks_have_a_cube_of_fixed_points(model, starts):
     assert found.n_stable.values.tolist() == [8]
     assert found.n_unreachable.values.tolist() == [0]
     assert np.bincount(found["index"].values[0]).tolist() == [8, 12, 6, 1]
+    assert found.degree.values.tolist() == [1.0]
     assert float(found.q.max()) < 1e-28
     outputs = found.output_value.values[0]
     corners = {tuple(np.sign(output)) for output in outputs[found.stable.values[0] == STABLE]}
@@ -375,7 +376,7 @@ def test_a_zero_at_a_kink_has_no_multipliers():
 
 
 @given(st.integers(0, 10**6), st.floats(0.5, 2.5), st.integers(1, 2))
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 def test_every_point_of_a_random_network_is_what_it_says(seed, gain, period):
     """Brute force in NumPy: residuals, least periods, multipliers by differences, distinctness."""
     generator = np.random.default_rng(seed)
@@ -413,6 +414,24 @@ def test_every_point_of_a_random_network_is_what_it_says(seed, gain, period):
         phases = np.concatenate([[iterate(p, j) for j in range(times)] for p, times in zip(x, k, strict=True)])
         gaps = np.linalg.norm(phases[:, None] - phases[None], axis=-1) + 10 * np.eye(len(phases))
         assert gaps.min() > 1e-6
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["rnn", "gru", "lstm"]))
+@settings(max_examples=9, deadline=None, derandomize=True)
+def test_degree_of_bounded_networks_is_one(seed, model):
+    """No fixed point is missing, as far as the Brouwer degree can tell."""
+    system = as_system(models.build(model, input_size=1, output_size=1, hidden_size=4, seed=seed)).to(torch.float64)
+    # weights of a scale at which there is more than one fixed point
+    system = system.at({name: 4 * p for name, p in system.params.items()})
+    found = FixedPoints().measure(system)
+    assert found.degree.values.tolist() == [1.0]
+
+
+def test_degree_counts_signs_and_is_not_given_on_a_line():
+    assert FixedPoints().measure(henon()).degree.values.tolist() == [0.0]  # the plane is not sent into a ball
+    assert FixedPoints().measure(tanh_map(2.0)).degree.values.tolist() == [1.0]
+    assert np.isnan(FixedPoints().measure(linear(np.diag([1.0, 0.5]))).degree.values).all()
+    assert np.isnan(FixedPoints().measure(tanh_map(1.0)).degree.values).all()
 
 
 def test_brute_force_on_a_line_of_starts_finds_nothing_more():

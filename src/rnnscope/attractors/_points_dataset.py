@@ -101,6 +101,16 @@ def _stability(multipliers: np.ndarray, margin: np.ndarray) -> tuple[np.ndarray,
     return index, stable.astype(np.int8)
 
 
+def _degree(points: Points, row: dict[str, np.ndarray]) -> float:
+    fixed = points.status == FIXED_POINT
+    one_minus = 1 - row["multiplier_real"][fixed] - 1j * row["multiplier_imag"][fixed]
+    hyperbolic = (np.abs(one_minus) > _ON_THE_CIRCLE).all(1)  # NaN is not
+    continuum = (points.status == CONTINUUM) & points.reachable
+    if continuum.any() or not hyperbolic[points.reachable[fixed]].all():
+        return np.nan
+    return float(np.sign(np.real(one_minus[hyperbolic].prod(1))).sum())
+
+
 def _outcomes(searches: dict[int, FixedPointSearch], n_inputs: int) -> dict[str, tuple]:
     """What became of the searches, by input and period."""
     grid = (n_inputs, len(searches))
@@ -190,12 +200,18 @@ def _counts(points: list[Points], rows: list[dict[str, np.ndarray]]) -> dict[str
         for each, row in zip(points, rows, strict=True)
     ]
     beyond = [int((~each.reachable).sum()) for each in points]
+    degree = [_degree(each, row) for each, row in zip(points, rows, strict=True)]
     return {
         "n_points": (("input", "kind"), kinds.astype(np.int32), {"long_name": "reachable points", "units": "1"}),
         "n_stable": (
             ("input",),
             np.array(stable, np.int32),
             {"long_name": "reachable stable fixed points and cycles", "units": "1"},
+        ),
+        "degree": (
+            ("input",),
+            np.array(degree),
+            {"long_name": "sum over fixed points of the sign of det(1 - DF)", "units": "1"},
         ),
         "n_unreachable": (
             ("input",),

@@ -47,6 +47,11 @@ class FixedPoints(Probe):
       as that and at least ``extent`` times the diameter of the visited states apart. The one in the middle stands for
       all of them.
 
+    Whether points are missing cannot be known, but a test is: for a map that sends some ball into itself, as networks
+    with bounded states do, the signs of det(1 - DF) over all fixed points sum to 1 (the Brouwer degree). ``degree`` is
+    that sum; NaN where a multiplier of a reachable point is 1 or unknown, or there is a continuum. Beyond reach, points
+    with a multiplier of 1 are left out: saturated gates hold a state that is far away, as far as can be computed.
+
     A point is reachable if it lies in the box of all states passed, widened by ``margin`` of its width on each side.
     The others are marked and not counted. The scale is the root mean square distance of visited states from their mean.
 
@@ -136,9 +141,9 @@ class FixedPoints(Probe):
             ``reachable``, ``n_found``, ``output_value`` (output); for continua ``n_members``, ``extent``, ``length``,
             ``neutral_low``, ``neutral_high``, ``fastest``; on request ``right_real``, … (state, eigenvalue); with
             periods beyond 1 ``cycle`` (phase, state). For each input ``n_points`` (kind) and ``n_stable``, of reachable
-            ones, ``n_unreachable``, ``scale``, and ``visited_low`` and ``visited_high`` (state), the box of states
-            passed; what became of the searches, ``n_outcomes`` (searched_period, outcome), and ``residual_quantile``
-            (searched_period, quantile).
+            ones, ``n_unreachable``, ``degree``, ``scale``, and ``visited_low`` and ``visited_high`` (state), the box of
+            states passed; what became of the searches, ``n_outcomes`` (searched_period, outcome), and
+            ``residual_quantile`` (searched_period, quantile).
 
         Raises:
             ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
