@@ -254,7 +254,15 @@ def test_importing_the_room_loads_no_backend():
 
 
 def test_figures_by_name():
-    assert rs.figures.names() == ["frequency", "kind-map", "loss", "orbit-diagram", "transient", "tunnel"]
+    assert rs.figures.names() == [
+        "compare-orbits",
+        "frequency",
+        "kind-map",
+        "loss",
+        "orbit-diagram",
+        "transient",
+        "tunnel",
+    ]
     assert rs.figures.load("orbit-diagram") is rs.figures.orbit_diagram
     assert callable(rs.figures.orbit_diagram)
     with pytest.raises(AttributeError, match=r"it has .*orbit_diagram"):

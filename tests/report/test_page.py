@@ -3,6 +3,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import torch
@@ -160,6 +161,7 @@ def test_names_from_outside_are_escaped(still_run, tmp_path):
 def test_several_runs_stand_side_by_side_on_equal_axes(still_run, tmp_path):
     runs = [still_run(n_epochs=60, name="first"), still_run(n_epochs=40, name="second", n_outputs=2)]
     runs[1].orbits["orbit"] *= 2
+    runs[1].scalars["loss"] /= 100
     source = rs.write_report(runs, tmp_path / "report.html", title="Two runs").read_text()
     text = Page(source).text
     assert "Two runs" in text
@@ -171,6 +173,7 @@ def test_several_runs_stand_side_by_side_on_equal_axes(still_run, tmp_path):
     for axis in ("xaxis", "yaxis", "yaxis3"):
         assert layouts[0][axis]["range"] == layouts[1][axis]["range"]
     assert layouts[0]["xaxis"]["range"][1] == 60.5
+    assert layouts[0]["yaxis3"]["tickvals"] == layouts[1]["yaxis3"]["tickvals"]
 
 
 def test_no_learned_frequency_no_figure_of_it(still_run, tmp_path):
@@ -198,6 +201,9 @@ def test_bad_arguments_are_named(still_run, tmp_path):
         rs.write_report(still_run(n_epochs=2), tmp_path / "report.pdf")
     with pytest.raises(ValueError, match="runs: expected at least one run"):
         rs.write_report([], tmp_path / "report.html")
+    for no_run in ("runs/demo", ["runs/demo"], Path("runs/demo"), 3):
+        with pytest.raises(TypeError, match=r"runs: expected a Run or several, such as Run\('runs/demo'\), came"):
+            rs.write_report(no_run, tmp_path / "report.html")
 
 
 def look(path, folder):
@@ -265,7 +271,7 @@ def test_a_few_wild_epochs_of_one_run_do_not_flatten_the_others():
     import numpy as np
     import xarray as xr
 
-    from rnnscope.report._write import common_range
+    from rnnscope.figures._diagram import common_range
 
     def orbits(*amplitudes):
         values = np.array(amplitudes)[:, None] * np.linspace(-1, 1, 11)

@@ -26,7 +26,7 @@ _COMMANDS = {
     "Example: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
     "show": "Say what is in a run and what happened in it; of several runs, what holds over the seeds.\n\n"
     "Example: rnnscope show runs/demo",
-    "figure": "Draw one figure of a run into a file (png, svg, pdf or html).\n\n"
+    "figure": "Draw one figure of a run, or of several side by side, into a file (png, svg, pdf or html).\n\n"
     "Example: rnnscope figure orbit-diagram runs/demo -o orbits.pdf",
     "import": "Make a run of a result folder of the paper's authors' code.\n\n"
     "Example: rnnscope import output-1 --run runs/theirs",

@@ -1,4 +1,4 @@
-"""rnnscope figure NAME RUN -o FILE."""
+"""rnnscope figure NAME RUN... -o FILE."""
 
 from typing import Annotated
 
@@ -9,18 +9,21 @@ from rnnscope.cli._terminal import named_warnings, out
 
 
 def figure(
-    name: Annotated[str, Parameter(help="Figure: orbit-diagram, tunnel, kind-map, transient, frequency, loss.")],
-    run: o.Run,
+    name: Annotated[
+        str,
+        Parameter(help="Figure: orbit-diagram, loss (of one run or several), tunnel, kind-map, transient, frequency."),
+    ],
+    runs: o.Runs,
     *,
     output: o.Output,
     debug: o.Debug = False,
 ) -> None:
-    """Draw one figure of a run into a file (png, svg, pdf or html)."""
+    """Draw one figure of a run, or of several side by side, into a file (png, svg, pdf or html)."""
     from rnnscope import figures
     from rnnscope.runs import Run
 
     backend = figures.backend_for(output)
     output.parent.mkdir(parents=True, exist_ok=True)
     with named_warnings():
-        figures.save(figures.draw(name, Run(run), backend=backend), output)
+        figures.save(figures.draw(name, [Run(path) for path in runs], backend=backend), output)
     out.print(str(output))

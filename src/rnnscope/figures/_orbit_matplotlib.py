@@ -35,7 +35,7 @@ def draw(diagram: Diagram) -> "Figure":
         figure = _style.new_matplotlib_figure(sum(heights) + 0.25 * len(panels) + 0.45)
         axes = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
         for at, (panel, layers) in enumerate(zip(axes, panels, strict=False)):
-            _draw_panel(panel, layers, diagram)
+            draw_panel(panel, layers, diagram)
             _style.corner_label(panel, layers.short_words if at else layers.words)
         axes[len(panels) // 2].set_ylabel(diagram.value_label)
         kinds, stripes = [], False
@@ -49,7 +49,7 @@ def draw(diagram: Diagram) -> "Figure":
         axes[-1].set_xlim(diagram.epoch_limits)
         figure.align_ylabels(axes)
         others = remarks(gaps=diagram.columns.have_gaps, stripes=stripes)
-        _style.legend_above(figure, [*_handles(diagram, kinds), *others])
+        _style.legend_above(figure, [*handles_of(diagram, kinds), *others])
     return figure
 
 
@@ -58,7 +58,7 @@ def draw_loss(axes: "Axes", epochs: np.ndarray, losses: np.ndarray) -> None:
     _style.label_loss(axes, logarithmic=log_scale([losses]))
 
 
-def _draw_panel(axes: "Axes", layers: Layers, diagram: Diagram) -> None:
+def draw_panel(axes: "Axes", layers: Layers, diagram: Diagram) -> None:
     from matplotlib.collections import LineCollection
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -104,7 +104,7 @@ def _mark(axes: "Axes", epochs: np.ndarray, height: float, **marker: Any) -> Non
         axes.plot(epochs, heights, transform=axes.get_xaxis_transform(), linestyle="none", zorder=5, **marker)
 
 
-def _handles(diagram: Diagram, kinds: list[str]) -> "list[Artist]":
+def handles_of(diagram: Diagram, kinds: list[str]) -> "list[Artist]":
     """Legend entries of what occurs; a strip of kinds shares the colours and so the entries."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

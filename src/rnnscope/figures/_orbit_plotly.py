@@ -28,11 +28,11 @@ def draw(diagram: Diagram) -> go.Figure:
     first = len(panels) // 2
     owners: list[int | None] = []
     for at, layers in enumerate(panels):
-        for trace in _panel_traces(layers, diagram):
+        for trace in panel_traces(layers, diagram):
             figure.add_trace(trace.update(visible=at == first), row=1, col=1)
             owners.append(at)
     strip = None if summary is None else Strip.of(summary)
-    entries = _legend(diagram, [] if summary is None else present_kinds(summary))
+    entries = legend_of(diagram, [] if summary is None else present_kinds(summary))
     stripes = strip is not None and strip.stripes is not None
     for entry in [*entries, *remarks(gaps=diagram.columns.have_gaps, stripes=stripes)]:
         figure.add_trace(go.Scatter(**entry), row=1, col=1)
@@ -40,7 +40,7 @@ def draw(diagram: Diagram) -> go.Figure:
         for trace in kind_traces(summary, strip):
             figure.add_trace(trace, row=2, col=1)
     if loss is not None:
-        figure.add_trace(_loss_trace(*loss), row=n_rows, col=1)
+        figure.add_trace(loss_trace(*loss), row=n_rows, col=1)
     owners += [None] * (len(list(figure.data)) - len(owners))
 
     _style.style_plotly(figure, height=sum(heights) + 16 * (n_rows - 1) + _style.MARGINS_HEIGHT)
@@ -53,7 +53,7 @@ def draw(diagram: Diagram) -> go.Figure:
     figure.update_xaxes(range=list(diagram.epoch_limits), constrain="range", showgrid=False)
     figure.update_xaxes(title="epoch", row=n_rows, col=1)
     if len(panels) > 1:
-        figure.update_layout(updatemenus=[_menu(panels, owners, first)])
+        figure.update_layout(updatemenus=[menu_of(panels, owners, first)])
     else:
         figure.update_layout(
             title={"text": panels[0].words, "x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 13}}
@@ -66,14 +66,18 @@ def loss_axis(losses: list[np.ndarray]) -> dict[str, Any]:
     axis: dict[str, Any] = {"title": "loss"}
     finite = np.concatenate([values[np.isfinite(values)] for values in losses])
     if finite.size and log_scale(losses):
-        low, high = float(finite.min()) / 1.1, float(finite.max()) * 1.1
-        ticks = _style.loss_ticks(low, high)
-        axis |= {"type": "log", "range": [np.log10(low), np.log10(high)]}
-        axis |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+        limits = [float(np.log10(finite.min() / 1.1)), float(np.log10(finite.max() * 1.1))]
+        axis |= {"type": "log", "range": limits, **log_ticks(*limits)}
     return axis
 
 
-def _loss_trace(epochs: np.ndarray, losses: np.ndarray) -> go.Scatter:
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """The ticks of a logarithmic axis from 10^low to 10^high."""
+    ticks = _style.loss_ticks(10**low, 10**high)
+    return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def loss_trace(epochs: np.ndarray, losses: np.ndarray) -> go.Scatter:
     return go.Scatter(
         x=epochs,
         y=losses,
@@ -84,7 +88,7 @@ def _loss_trace(epochs: np.ndarray, losses: np.ndarray) -> go.Scatter:
     )
 
 
-def _panel_traces(layers: Layers, diagram: Diagram) -> list[go.Image | go.Scatter]:
+def panel_traces(layers: Layers, diagram: Diagram) -> list[go.Image | go.Scatter]:
     columns, value_range = diagram.columns, diagram.value_range
     common: dict[str, Any] = {"showlegend": False, "name": layers.short_words}
     where = f"epoch %{{x:.0f}}<br>value %{{y:.4g}}<extra>{layers.short_words}</extra>"
@@ -168,7 +172,7 @@ def density_picture(density: np.ndarray, n_samples: int) -> str:
     return data_address(indexed_png(levels, palette))
 
 
-def _menu(panels: list[Layers], owners: list[int | None], first: int) -> dict[str, Any]:
+def menu_of(panels: list[Layers], owners: list[int | None], first: int) -> dict[str, Any]:
     buttons = [
         {
             "label": layers.words,
@@ -180,7 +184,7 @@ def _menu(panels: list[Layers], owners: list[int | None], first: int) -> dict[st
     return _style.plotly_menu(buttons, first)
 
 
-def _legend(diagram: Diagram, kinds: list[str]) -> list[dict[str, Any]]:
+def legend_of(diagram: Diagram, kinds: list[str]) -> list[dict[str, Any]]:
     """Entries for what occurs; a strip of kinds shares the colours and so the entries."""
     words = legend_words(diagram.panels, kinds)
     entries = [

@@ -32,6 +32,7 @@ LINE_COLOURS = (OSCILLATES, RESTS, "#2e8b6f", "#9a5fb4", DIVERGES, "#6b6f76")
 
 MARGINS_HEIGHT = 118  # pixels above and below the panels of a plotly figure: menu, axis title, legend
 COLUMN_WIDTH = 3.4  # inches: one column of a journal
+PAGE_WIDTH = 7.0  # inches: both columns
 DOTS_PER_INCH = 300
 PLOTLY_CONFIG = {  # plotly's own button would offer to send the data to its servers
     "displaylogo": False,
@@ -88,11 +89,11 @@ def matplotlib_style() -> Iterator[None]:
         yield
 
 
-def new_matplotlib_figure(height: float) -> "Figure":
-    """A figure of one column's width that belongs to no window and to no global list."""
+def new_matplotlib_figure(height: float, width: float = COLUMN_WIDTH) -> "Figure":
+    """A figure, as wide as a column of text, that belongs to no window and to no global list."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(COLUMN_WIDTH, height), dpi=DOTS_PER_INCH, layout="constrained")
+    return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
 
 
 def corner_label(axes: "Axes", text: str) -> None:
@@ -102,7 +103,9 @@ def corner_label(axes: "Axes", text: str) -> None:
 
 def legend_above(figure: "Figure", handles: "Sequence[Artist]") -> None:
     """One legend above all panels, where it covers no data."""
-    if handles:
+    if handles and figure.get_figwidth() > 2 * COLUMN_WIDTH:
+        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, handlelength=1.2)
+    elif handles:
         widths = [len(str(handle.get_label())) + 6 for handle in handles]
         half = -(-len(handles) // 2)
         two_fit = len(handles) < 2 or max(widths[:half]) + max(widths[half:]) <= 68

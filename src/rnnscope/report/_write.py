@@ -10,6 +10,7 @@ import numpy as np
 
 from rnnscope.base.errors import RunError, require
 from rnnscope.base.files import write_text
+from rnnscope.figures._diagram import common_range
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import PLOTLY_CONFIG
 from rnnscope.report._view import View, view_of
@@ -63,6 +64,7 @@ def write_report(runs: "Run | Sequence[Run]", path: str | Path, *, title: str | 
 
     Raises:
         ValueError: no run, or a path that does not end in ``.html``.
+        TypeError: something else than a run, such as its path.
         OSError: the file cannot be written; what stood there before still does.
 
     """
@@ -70,7 +72,10 @@ def write_report(runs: "Run | Sequence[Run]", path: str | Path, *, title: str | 
     from plotly.offline import get_plotlyjs
 
     path = Path(path)
-    chosen = list(runs) if isinstance(runs, Sequence) else [runs]
+    chosen: list[Any] = [runs] if isinstance(runs, str) or not isinstance(runs, Sequence) else list(runs)
+    for run in chosen:
+        if not hasattr(run, "scalars"):
+            raise TypeError(f"runs: expected a Run or several, such as Run('runs/demo'), came {run!r}")
     require(chosen, "runs", "at least one run", runs)
     require(path.suffix.lower() == ".html", "path", "a file name that ends in .html", str(path))
     views, figures, comparison = _gather(chosen)
@@ -196,39 +201,18 @@ def _main_figures(
     return drawn
 
 
-def common_range(results: "list[xarray.Dataset]") -> tuple[float, float]:
-    """One value axis for several runs: all their values, unless a few epochs of one would flatten all the others.
-
-    Then it is a third wider than what their outputs span at the median epoch of the second half of training.
-    """
-    spans = []
-    for orbits in results:
-        values = orbits["orbit"].transpose("step", ...).values.reshape(orbits.sizes["step"], -1)
-        values = np.where(np.isfinite(values), values, np.nan)
-        values = values[np.isfinite(values).any(1)]
-        if len(values):
-            spans.append(np.stack([np.nanmin(values, 1), np.nanmax(values, 1)], 1))
-    if not spans:
-        return -1.0, 1.0
-    low, high = min(float(span[:, 0].min()) for span in spans), max(float(span[:, 1].max()) for span in spans)
-    late = np.array([np.median(span[len(span) // 2 :], axis=0) for span in spans])
-    usual_low, usual_high = float(late[:, 0].min()), float(late[:, 1].max())
-    margin = (usual_high - usual_low) / 6
-    if margin > 0 and high - low > 5 * (usual_high - usual_low):
-        low, high = usual_low - margin, usual_high + margin
-    space = 0.05 * (high - low) or 1.0
-    return low - space, high + space
-
-
 def _share_axis(figures: list[Any], axis: str, update: str) -> None:
     ranges = [figure.layout[axis].range for figure in figures if figure.layout[axis] and figure.layout[axis].range]
     if not ranges:
         return
     shared = [min(low for low, _ in ranges), max(high for _, high in ranges)]
+    from rnnscope.figures._orbit_plotly import log_ticks
+
+    ticks = {} if axis == "xaxis" else log_ticks(*shared)
     for figure in figures:
         selector = {} if axis == "xaxis" else {"row": 3, "col": 1}
         if axis == "xaxis" or "yaxis3" in figure.layout:
-            getattr(figure, update)(range=shared, **selector)
+            getattr(figure, update)(range=shared, **ticks, **selector)
 
 
 def _has_loss(run: "Run") -> bool:

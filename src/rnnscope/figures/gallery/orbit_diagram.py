@@ -3,16 +3,12 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rnnscope.base.errors import require
-from rnnscope.figures._data import by_step, choose_inputs, choose_output, loss_curve, value_label
-from rnnscope.figures._orbit_layers import Diagram, Orbits, make_columns
+from rnnscope.figures._diagram import MAX_POINTS, make_diagram
 from rnnscope.figures._style import Backend, check_backend
 
 if TYPE_CHECKING:
     import pandas
     import xarray
-
-MAX_POINTS = {"matplotlib": 100_000, "plotly": 20_000}  # an svg point costs a browser more than a pixel
 
 
 def orbit_diagram(
@@ -55,25 +51,15 @@ def orbit_diagram(
 
     """
     check_backend(backend)
-    orbits = by_step(orbits)
-    chosen = choose_inputs(orbits, inputs, everything=backend == "plotly")
-    at_output = choose_output(orbits, output)
-    samples = Orbits.of(orbits, at_output)
-    if value_range is None:
-        value_range = samples.value_range(chosen)
-    require(value_range[0] < value_range[1], "value_range", "a lowest value below the highest", value_range)
-    columns = make_columns(orbits["epoch"].values)
-    n_points = samples.count_moving(chosen)
-    binned = columns if n_points > MAX_POINTS[backend] else None
-    panels = [samples.layers(position, value_range, binned) for position in chosen]
-    diagram = Diagram(
-        panels=panels,
-        columns=columns,
+    diagram = make_diagram(
+        orbits,
+        scalars=scalars,
+        summary=summary,
+        inputs=inputs,
+        output=output,
         value_range=value_range,
-        value_label=value_label(orbits, at_output),
-        loss=loss_curve(scalars, orbits),
-        summary=None if summary is None else by_step(summary),
-        n_samples=samples.values.shape[2] * samples.values.shape[3],
+        everything=backend == "plotly",
+        max_points=MAX_POINTS[backend],
     )
     if backend == "matplotlib":
         from rnnscope.figures._orbit_matplotlib import draw
