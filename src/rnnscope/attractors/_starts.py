@@ -79,7 +79,6 @@ def _visited(system: System, sequences: Tensor, noise: Tensor, generator: torch.
     return states[when, torch.arange(n_starts)] + noise * states.flatten(0, 1).std(0)
 
 
-def checked_sequences(sequences: Tensor | np.ndarray | None, system: System) -> Tensor:
 def checked_sequences(
     sequences: Tensor | np.ndarray | None,
     system: System,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnnscope.attractors._spectrum import CONVERGED, DIVERGED, NOT_CONVERGED, Spectrum, lyapunov_spectrum
 from rnnscope.attractors._starts import check_starts, checked_sequences, chosen_starts, draw_starts, need_sequences
-from rnnscope.attractors.orbits import _table
+from rnnscope.attractors.orbits import table
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe, plain
 from rnnscope.systems import System, closed_loop
@@ -78,7 +78,7 @@ class Lyapunov(Probe):
         for name, value in (("inputs", self.inputs), ("starts", self.starts)):
             if value is not None and not isinstance(value, str):
                 shape = "(input, channel)" if name == "inputs" else "(start, state)"
-                object.__setattr__(self, name, _table(value, name, shape))
+                object.__setattr__(self, name, table(value, name, shape))
         require(not isinstance(self.inputs, str), "inputs", "numbers (input, channel) or None", self.inputs)
         if self.starts is not None and not isinstance(self.starts, str):
             object.__setattr__(self, "n_starts", len(self.starts))

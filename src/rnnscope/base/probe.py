@@ -53,6 +53,8 @@ class Probe:
     def needs_path(self) -> bool:
         """Whether it measures the path of training as a whole, instead of one snapshot after another."""
         return False
+
+    @property
     def holds_inputs(self) -> bool:
         """Whether inputs are to be held that are still open: on a run, the constant inputs of its task."""
         return getattr(self, "inputs", ()) is None
