@@ -47,19 +47,19 @@ def test_logistic_at_four_is_ln_two():
 
 @pytest.mark.parametrize("r", [1.3, 1.9, 2.3, 2.9])
 def test_logistic_at_its_rest(r):
-    found = lyapunov_spectrum(textbook.logistic(r), torch.tensor([[0.3]]), n_transient=2000)
+    found = lyapunov_spectrum(textbook.logistic(r), torch.tensor([[0.3]]), n_transient=1000, n_steps=200)
     assert found.exponents.item() == pytest.approx(math.log(abs(2 - r)), abs=1e-10)
     assert found.kaplan_yorke.item() == 0.0
 
 
 @pytest.mark.parametrize("r", [3.1, 3.3, 3.44])
 def test_logistic_on_its_two_cycle(r):
-    found = lyapunov_spectrum(textbook.logistic(r), torch.tensor([[0.3]]), n_transient=3000)
+    found = lyapunov_spectrum(textbook.logistic(r), torch.tensor([[0.3]]), n_transient=1500, n_steps=200)
     assert found.exponents.item() == pytest.approx(0.5 * math.log(abs(4 + 2 * r - r * r)), abs=1e-9)
 
 
 def test_superstable_rest_is_minus_infinity():
-    found = lyapunov_spectrum(textbook.logistic(2.0), torch.tensor([[0.3]]), n_transient=100)
+    found = lyapunov_spectrum(textbook.logistic(2.0), torch.tensor([[0.3]]), n_transient=50, n_steps=100)
     assert found.exponents.item() == -math.inf
     assert found.status.item() == CONVERGED
     assert found.standard_error.isnan().all()
@@ -73,9 +73,9 @@ def test_henon():
 
 
 def test_closed_curve_has_a_zero_exponent_within_its_error():
-    found = lyapunov_spectrum(textbook.delayed_logistic(2.1), uniform(8, 2, 0.4, 0.5), n_transient=3000, n_steps=4000)
+    found = lyapunov_spectrum(textbook.delayed_logistic(2.1), uniform(8, 2, 0.4, 0.5), n_transient=2000, n_steps=1500)
     zero, other = found.exponents.T
-    assert (zero.abs() < 1e-3).all()
+    assert (zero.abs() < 2e-3).all()
     assert (zero.abs() < found.standard_error[:, 0]).all()
     np.testing.assert_allclose(other, -0.127, atol=2e-3)
     assert (found.kaplan_yorke == 1).all()
@@ -84,14 +84,18 @@ def test_closed_curve_has_a_zero_exponent_within_its_error():
 
 def test_rotated_tanh_before_and_after_its_bifurcation():
     """Before: ln ρ twice. After: a zero exponent."""
-    before = lyapunov_spectrum(textbook.rotated_tanh(0.8, 1.0), torch.tensor([[0.5, 0.1]]), n_transient=500)
+    before = lyapunov_spectrum(
+        textbook.rotated_tanh(0.8, 1.0), torch.tensor([[0.5, 0.1]]), n_transient=200, n_steps=200
+    )
     np.testing.assert_allclose(before.exponents[0], math.log(0.8), atol=1e-6)
-    after = lyapunov_spectrum(textbook.rotated_tanh(1.3, 1.0), torch.tensor([[0.5, 0.1]]), n_transient=500)
-    assert abs(float(after.exponents[0, 0])) < after.standard_error[0, 0] < 1e-3
+    after = lyapunov_spectrum(
+        textbook.rotated_tanh(1.3, 1.0), torch.tensor([[0.5, 0.1]]), n_transient=200, n_steps=1000
+    )
+    assert abs(float(after.exponents[0, 0])) < after.standard_error[0, 0] < 2e-3
     assert after.exponents[0, 1] < -0.1
 
 
-@settings(deadline=None, derandomize=True, max_examples=10)
+@settings(deadline=None, derandomize=True, max_examples=8)
 @given(data=st.data(), n_pairs=st.integers(0, 2), n_real=st.integers(1, 3), seed=st.integers(0, 10**6))
 def test_linear_map_has_the_logarithms_of_its_multipliers(data, n_pairs, n_real, seed):
     """Real multipliers of both signs and complex pairs, in a skew basis."""
@@ -110,11 +114,11 @@ def test_linear_map_has_the_logarithms_of_its_multipliers(data, n_pairs, n_real,
     generator = torch.Generator().manual_seed(seed)
     skew = torch.eye(n) + 0.3 * torch.rand(n, n, generator=generator, dtype=torch.float64)
     matrix = skew @ blocks @ torch.linalg.inv(skew)
-    found = lyapunov_spectrum(textbook.linear(matrix), torch.zeros(1, n), n_transient_tangent=300, n_steps=2000)
+    found = lyapunov_spectrum(textbook.linear(matrix), torch.zeros(1, n), n_transient_tangent=300, n_steps=800)
     assert float(found.exponents.sum()) == pytest.approx(float(torch.linalg.slogdet(matrix)[1]), abs=1e-7)
-    np.testing.assert_allclose(found.exponents[0], sorted(expected, reverse=True), atol=5e-3)
-    largest = lyapunov_spectrum(textbook.linear(matrix), torch.zeros(1, n), n_exponents=1, n_steps=500)
-    assert largest.exponents.item() == pytest.approx(max(expected), abs=2e-2)
+    np.testing.assert_allclose(found.exponents[0], sorted(expected, reverse=True), atol=1e-2)
+    largest = lyapunov_spectrum(textbook.linear(matrix), torch.zeros(1, n), n_exponents=1, n_steps=200)
+    assert largest.exponents.item() == pytest.approx(max(expected), abs=5e-2)
 
 
 def test_orthogonal_map_keeps_all_lengths():
@@ -146,11 +150,12 @@ def test_directions_that_a_network_does_not_see_are_minus_infinity():
 @pytest.mark.parametrize("make", [lambda: nn.GRU(1, 5), lambda: nn.LSTM(1, 4, 2), lambda: nn.RNN(1, 6)])
 def test_network_at_rest_has_the_logarithms_of_its_multipliers(make):
     system = as_system(seeded(make))
-    found = lyapunov_spectrum(system, torch.randn(2, system.state_size), n_transient=500, n_steps=4000)
+    found = lyapunov_spectrum(system, torch.randn(2, system.state_size), n_transient=300, n_steps=800)
     rest = found.final[:1]
     jacobian = system.jacobian(system.weights, rest, system.drive(system.weights, torch.zeros(1, 1).double()))[0]
     expected = torch.linalg.eigvals(jacobian).abs().log().sort(descending=True).values
-    np.testing.assert_allclose(found.exponents, expected.expand(2, -1), atol=5e-3)
+    np.testing.assert_allclose(found.exponents.sum(-1), expected.sum(), atol=1e-6)
+    np.testing.assert_allclose(found.exponents, expected.expand(2, -1), atol=2e-2)
     assert (found.status == CONVERGED).all()
     assert (found.kaplan_yorke == 0).all()
 
@@ -239,7 +244,7 @@ def test_growth_of_the_product_of_jacobians():
     """1/T ln σ_1 of J[T] ··· J[1] of a chaotic network comes to the same as λ_1."""
     system = textbook.chaotic_lstm()
     x, drive = torch.full((4,), 0.5, dtype=torch.float64), torch.zeros(8, dtype=torch.float64)
-    product, log_scale, n_steps = torch.eye(4, dtype=torch.float64), 0.0, 2000
+    product, log_scale, n_steps = torch.eye(4, dtype=torch.float64), 0.0, 1000
     for _ in range(n_steps):
         product = system.jacobian(system.weights, x, drive) @ product
         x = system.step(system.weights, x, drive)
@@ -248,7 +253,7 @@ def test_growth_of_the_product_of_jacobians():
     expected = (log_scale + math.log(float(torch.linalg.matrix_norm(product, 2)))) / n_steps
     start = torch.full((1, 4), 0.5)
     found = lyapunov_spectrum(system, start, n_exponents=1, n_transient_tangent=0, n_steps=n_steps)
-    assert found.exponents.item() == pytest.approx(expected, abs=0.01)
+    assert found.exponents.item() == pytest.approx(expected, abs=0.015)
 
 
 # Numbers of steps, intervals, batches
@@ -257,19 +262,19 @@ def test_growth_of_the_product_of_jacobians():
 def test_a_long_interval_is_shortened_before_rounding_shows():
     matrix = torch.tensor([[3.0, 1.0, 0.0], [0.0, 0.5, 2.0], [0.0, 0.0, 0.01]])
     expected = np.log([3.0, 0.5, 0.01])
-    found = lyapunov_spectrum(textbook.linear(matrix), torch.zeros(1, 3), interval=1000)
+    found = lyapunov_spectrum(textbook.linear(matrix), torch.zeros(1, 3), n_steps=300, interval=1000)
     np.testing.assert_allclose(found.exponents[0], expected, atol=1e-9)
     assert 1 <= found.interval <= 4
-    steep = lyapunov_spectrum(textbook.linear(1e30 * matrix), torch.zeros(1, 3), interval=1000)
+    steep = lyapunov_spectrum(textbook.linear(1e30 * matrix), torch.zeros(1, 3), n_steps=300, interval=1000)
     np.testing.assert_allclose(steep.exponents[0], expected + 30 * math.log(10), atol=1e-9)
-    flat = lyapunov_spectrum(textbook.linear(1e-30 * matrix), torch.zeros(1, 3), interval=1000)
+    flat = lyapunov_spectrum(textbook.linear(1e-30 * matrix), torch.zeros(1, 3), n_steps=300, interval=1000)
     np.testing.assert_allclose(flat.exponents[0], expected - 30 * math.log(10), atol=1e-9)
 
 
 def test_interval_does_not_change_the_numbers():
     starts = uniform(4, 2, 0.4, 0.5)
     every, seldom = (
-        lyapunov_spectrum(textbook.delayed_logistic(2.1), starts, n_transient=500, interval=interval)
+        lyapunov_spectrum(textbook.delayed_logistic(2.1), starts, n_transient=500, n_steps=500, interval=interval)
         for interval in (1, 16)
     )
     np.testing.assert_allclose(every.exponents, seldom.exponents, atol=1e-6)
@@ -279,9 +284,9 @@ def test_interval_does_not_change_the_numbers():
 def test_leading_exponents_are_the_first_of_all():
     system = as_system(seeded(lambda: nn.LSTM(1, 6), 2.0))
     state = torch.randn(2, 12)
-    everything = lyapunov_spectrum(system, state, n_transient=200, interval=1)
-    leading = lyapunov_spectrum(system, state, n_exponents=3, n_transient=200)
-    np.testing.assert_allclose(leading.exponents, everything.exponents[:, :3], atol=3e-3)
+    everything = lyapunov_spectrum(system, state, n_transient=200, n_steps=800, interval=1)
+    leading = lyapunov_spectrum(system, state, n_exponents=3, n_transient=200, n_steps=800)
+    np.testing.assert_allclose(leading.exponents, everything.exponents[:, :3], atol=1e-2)
     assert leading.exponents.shape == (2, 3)
 
 
@@ -312,7 +317,7 @@ def test_any_number_of_steps(n_steps):
     found = lyapunov_spectrum(textbook.linear([[0.5]]), torch.ones(1, 1), n_steps=n_steps)
     assert found.exponents.item() == pytest.approx(math.log(0.5), abs=1e-14)
     assert int(found.times[-1]) == n_steps
-    assert found.history.shape[-1] == len(found.times) == min(n_steps, 64)
+    assert found.history.shape[-1] == len(found.times) == min(n_steps, max(16, n_steps // 10), 64)
     np.testing.assert_allclose(found.history, math.log(0.5), atol=1e-14)
     assert bool(found.standard_error.isnan()) == (n_steps < 8)
     assert found.status.item() == (NOT_CONVERGED if n_steps < 8 else CONVERGED)
@@ -322,7 +327,7 @@ def test_history_ends_at_the_exponents_and_begins_with_the_first_steps():
     starts = uniform(2, 2, 0.0, 0.1)
     found = lyapunov_spectrum(textbook.henon(), starts, n_transient=10, n_steps=640)
     torch.testing.assert_close(found.history[..., -1], found.exponents)
-    short = lyapunov_spectrum(textbook.henon(), starts, n_transient=10, n_steps=100, interval=10)
+    short = lyapunov_spectrum(textbook.henon(), starts, n_transient=10, n_steps=100)
     torch.testing.assert_close(found.history[..., 9], short.exponents, rtol=1e-6, atol=1e-6)
 
 
@@ -385,10 +390,10 @@ def test_exponent_along_a_sequence_is_conditional_on_it():
     sequence = torch.randn(50, 1, dtype=torch.float64)
     gates = system.drive(system.weights, sequence)[:, :3]
     expected = torch.log1p(-gates).mean(0).sort(descending=True).values
-    probe = Lyapunov(drive=sequence, starts=[[0.0, 0.0, 0.0]], n_steps=500, n_transient=0, n_transient_tangent=2000)
+    probe = Lyapunov(drive=sequence, starts=[[0.0, 0.0, 0.0]], n_steps=200, n_transient=0, n_transient_tangent=800)
     found = probe.measure(system)
     np.testing.assert_allclose(found.lyapunov_exponent[0, 0], expected, atol=1e-3)
-    joined = Lyapunov(drive="sequences", n_starts=1, n_steps=500, n_transient=0, n_transient_tangent=2000)
+    joined = Lyapunov(drive="sequences", n_starts=1, n_steps=200, n_transient=0, n_transient_tangent=800)
     found = joined.measure(system, sequence.reshape(2, 25, 1))
     np.testing.assert_allclose(found.lyapunov_exponent[0, 0], expected, atol=1e-3)
 
@@ -397,12 +402,12 @@ def test_periodic_drive_equals_the_derivative_along_the_period():
     system = textbook.tanh_map(1.8, 0.0)
     inputs = [0.7, -0.9, 0.1]
     h, logs = 0.2, []
-    for t in range(3000):
+    for t in range(900):
         h = math.tanh(1.8 * h + inputs[t % 3])
         logs.append(math.log(1.8 * (1 - h * h)))
-    probe = Lyapunov(drive=[[[u] for u in inputs]], starts=[[0.2]], n_transient=301, n_steps=300)
+    probe = Lyapunov(drive=[[[u] for u in inputs]], starts=[[0.2]], n_transient=301, n_steps=90)
     found = probe.measure(system)
-    assert found.lyapunov_exponent.item() == pytest.approx(np.mean(logs[-300:]), abs=1e-10)
+    assert found.lyapunov_exponent.item() == pytest.approx(np.mean(logs[-90:]), abs=1e-10)
     assert "input_value" not in found.coords
 
 
@@ -423,8 +428,8 @@ def test_closed_loop_of_a_linear_map():
     """x <- M x + y with y = x: multipliers of M + 1; the two outputs add nothing but lost directions."""
     matrix = torch.tensor([[-0.5, 0.2], [0.0, -1.4]], dtype=torch.float64)
     system = textbook.MapSystem("plane", plane, {"matrix": matrix}, ("x[0]", "x[1]"), input_size=2)
-    found = Lyapunov(drive="closed", starts=[[0.1, 0.2]]).measure(system)
-    np.testing.assert_allclose(found.lyapunov_exponent[0, 0, :2], np.log([0.5, 0.4]), atol=3e-3)
+    found = Lyapunov(drive="closed", starts=[[0.1, 0.2]], n_transient=0, n_steps=200).measure(system)
+    np.testing.assert_allclose(found.lyapunov_exponent[0, 0, :2], np.log([0.5, 0.4]), atol=5e-3)
     assert (found.lyapunov_exponent[0, 0, 2:] == -np.inf).all()
     assert found.state.values.tolist() == ["x[0]", "x[1]", "y[0]", "y[1]"]
 

@@ -11,6 +11,8 @@ from rnnscope.systems import System, require_deterministic
 
 NOT_CONVERGED, CONVERGED, DIVERGED = 0, 1, 2
 _SEGMENTS = 64  # of the time that is averaged over: samples of the history, and the smallest blocks of the error
+_HEADROOM = 1e6  # of R_ii over rounding: ln|R_ii| is then right to 1e-6
+_LEAST_SEGMENTS = 16
 _LEAST_BLOCKS = 8
 _NUMBERS_AT_ONCE = 2**18  # tangent vectors that fit the cache run fastest
 _TREND = 6.0  # standard errors between the halves of the time: three of their difference
@@ -61,7 +63,8 @@ def lyapunov_spectrum(
         V[t] = ∂f/∂x(x[t-1], u[t]) Q[t-1],   V[t] = Q[t] R[t],   λ_i = 1/T Σ_t ln |R_ii[t]|
 
     on the full state. V is orthonormalised every ``interval`` steps; the interval is halved, for good, wherever a
-    diagonal element of R falls below √eps of its column (or out of range), for then rounding would begin to show.
+    diagonal element of R falls below 10⁶ eps (in float32 √eps) of its column, or a column leaves the range of numbers:
+    rounding then shows in the sixth digit of ln|R_ii| (in float32 in the third).
     Exponents that lie more than ln(1 / (n eps)) below the largest, 33 in float64 for ten states, cannot be told from
     those of a direction that is lost altogether, and are given as -inf. Where the map has kinks or jumps (a rectifier,
     modReLU) the derivative is that of the piece the state is on.
@@ -114,7 +117,7 @@ def lyapunov_spectrum(
     generator = make_generator(seed, "lyapunov/frame")
     frame = torch.linalg.qr(torch.randn(size, k, dtype=torch.float64, generator=generator)).Q.to(state)
     rows = max(1, _NUMBERS_AT_ONCE // (size * k))
-    n_segments = min(_SEGMENTS, n_steps)
+    n_segments = min(max(n_steps // interval, _LEAST_SEGMENTS), _SEGMENTS, n_steps)  # none shorter than need be
     lengths = (torch.arange(n_segments + 1) * n_steps // n_segments).diff()
     parts = []
     with torch.no_grad():
@@ -139,7 +142,8 @@ class _Flow:
         self.state, self.frame = state, frame.expand(len(state), -1, -1)
         self.gone = torch.zeros(len(state), dtype=torch.bool, device=state.device)
         self.escape, self.interval, self.time = escape, interval, 0
-        self.least = math.sqrt(torch.finfo(state.dtype).eps)
+        eps = torch.finfo(state.dtype).eps
+        self.least = min(_HEADROOM * eps, math.sqrt(eps))
         self.range = math.sqrt(torch.finfo(state.dtype).tiny)
 
     def settle(self, n_steps: int) -> None:

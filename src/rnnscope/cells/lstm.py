@@ -80,13 +80,18 @@ def _opened(weights: Weights, state: Tensor, drive: Tensor) -> tuple[Tensor, ...
     """h before a projection, c, f, ∂h/∂c, and what c (i, f, g) and h at fixed c (o) owe to each gate's argument."""
     size = drive.shape[-1] // 4
     before = state[..., -size:]
-    i, f, g, o = (drive + state[..., :-size] @ weights["state"].mT).split(size, dim=-1)
-    i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
-    c = f * before + i * g
+    arguments = drive + state[..., :-size] @ weights["state"].mT
+    gates = torch.sigmoid(arguments)
+    i, f, _, o = gates.chunk(4, dim=-1)
+    by_i, by_f, _, by_o = torch.addcmul(gates, gates, gates, value=-1).chunk(4, dim=-1)  # σ' = σ (1 - σ)
+    g = torch.tanh(arguments[..., 2 * size : 3 * size])
+    admitted = i * g
+    c = torch.addcmul(admitted, f, before)
     squashed = torch.tanh(c)
     h = o * squashed
-    slopes = torch.cat([g * i * (1 - i), before * f * (1 - f), i * (1 - g * g), h * (1 - o)], dim=-1)
-    return h, c, f, o * (1 - squashed * squashed), slopes
+    by_g = torch.addcmul(i, admitted, g, value=-1)
+    slopes = torch.cat([g * by_i, before * by_f, by_g, squashed * by_o], dim=-1)
+    return h, c, f, torch.addcmul(o, h, squashed, value=-1), slopes
 
 
 def _folded(weights: Weights, slopes: Tensor) -> Tensor:
