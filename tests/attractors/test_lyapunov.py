@@ -351,9 +351,12 @@ def test_errors_are_as_large_as_they_say(system, low, high, at_least):
 
 
 def test_a_transient_that_goes_on_is_not_converged():
-    """Just past the flip the rest is left very slowly: the first half of the time is unlike the second."""
-    found = lyapunov_spectrum(textbook.logistic(3.3), torch.tensor([[1 - 1 / 3.3 + 1e-12]]), n_steps=200)
+    """Past the flip the rest repels with ln|2 - r| = ln 1.3; the state leaves it half way, for a stable cycle."""
+    start = torch.tensor([[1 - 1 / 3.3 + 1e-12]], dtype=torch.float64)
+    found = lyapunov_spectrum(textbook.logistic(3.3), start, n_transient_tangent=0, n_steps=200)
+    assert found.history[0, 0, 0].item() == pytest.approx(math.log(1.3), abs=1e-6)
     assert found.status.item() == NOT_CONVERGED
+    assert lyapunov_spectrum(textbook.logistic(3.3), start, n_transient=500, n_steps=200).status.item() == CONVERGED
 
 
 # Divergence
