@@ -9,7 +9,7 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from rnnscope.attractors._search import IteratedMap
+from rnnscope.attractors._search import N_THREADS, IteratedMap
 from rnnscope.base.threads import torch_threads
 
 _BETWEEN = 3  # places looked at between two points
@@ -121,7 +121,7 @@ def _joined(
 def _onto_slow_set(map_: IteratedMap, x: Tensor, cut: float) -> Tensor:
     held = map_.held(len(x))
     identity = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    with torch.no_grad(), torch_threads(1):
+    with torch.no_grad(), torch_threads(N_THREADS):
         for _ in range(_CORRECTIONS):
             r, matrix = held(x) - x, held.derivative(x) - identity
             sane = torch.isfinite(matrix).all(-1).all(-1) & torch.isfinite(r).all(-1)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Complex, Float, Int64
 from torch import Tensor
 
-from rnnscope.attractors._search import IteratedMap, find_fixed_points, prepared, suitable_threads
+from rnnscope.attractors._search import N_THREADS, IteratedMap, find_fixed_points, prepared
 from rnnscope.base.errors import require
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System
@@ -78,7 +78,7 @@ def multipliers_at(
     require(type(period) is int and period >= 1, "period", "a whole number of at least 1", period)
     states, drive = prepared(system, states, inputs)
     map_ = IteratedMap(system, drive, period)
-    with torch.no_grad(), torch_threads(suitable_threads(system)):
+    with torch.no_grad(), torch_threads(N_THREADS):
         derivative = map_.derivative(states)
         smooth = _smooth(map_, states, derivative).cpu().numpy()
     matrices = derivative.double().cpu().numpy()
@@ -184,7 +184,7 @@ def distinct_points(
     images = location[None] if images is None else images
     label = torch.full((len(location),), -1, dtype=torch.int64, device=location.device)
     chosen: list[int] = []
-    with torch_threads(1):
+    with torch_threads(N_THREADS):
         for row in torch.argsort(residual, stable=True).tolist():
             if label[row] >= 0:
                 continue

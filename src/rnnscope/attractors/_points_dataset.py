@@ -104,7 +104,7 @@ def _stability(multipliers: np.ndarray, margin: np.ndarray) -> tuple[np.ndarray,
 def _degree(points: Points, row: dict[str, np.ndarray]) -> float:
     fixed = points.status == FIXED_POINT
     one_minus = 1 - row["multiplier_real"][fixed] - 1j * row["multiplier_imag"][fixed]
-    hyperbolic = (np.abs(one_minus) > _ON_THE_CIRCLE).all(1)  # NaN is not
+    hyperbolic = np.all(np.abs(one_minus) > _ON_THE_CIRCLE, axis=1)  # NaN is not
     continuum = (points.status == CONTINUUM) & points.reachable
     if continuum.any() or not hyperbolic[points.reachable[fixed]].all():
         return np.nan

@@ -14,8 +14,10 @@ from rnnscope.systems import System
 UNFINISHED, CONVERGED, STATIONARY, STALLED, ESCAPED = 0, 1, 2, 3, 4
 SEARCH_STATUS = ("unfinished", "converged", "stationary", "stalled", "escaped")
 
+# Batches of small solves cost ten times as much on two threads, and MKL's batched LU of 200 × 200 matrices never ends.
+N_THREADS = 1
+
 _MOST_NUMBERS = 2**24  # of a batch of Jacobians in memory at once
-_ONE_THREAD_BELOW = 100  # splitting a batch of small solves over threads costs ten times what it saves
 _COARSE = 1e3  # slopes so much larger are no slope where no step lowers q
 _ROUNDING = 16  # a zero is allowed so many units of rounding of F^k
 
@@ -106,17 +108,12 @@ def find_fixed_points(
     states, drive = prepared(system, states, inputs)
     settings = _Settings(tolerance, max_iterations, stationary / scale, escape)
     rows = max(1, _MOST_NUMBERS // system.state_size**2)
-    with torch.no_grad(), torch_threads(suitable_threads(system)):
+    with torch.no_grad(), torch_threads(N_THREADS):
         map_ = IteratedMap(system, drive, period)
         _check_deterministic(map_, states)
         parts = [_search(map_.rows(piece), states[piece], settings) for piece in _slices(len(states), rows)]
     location, residual, status, n_iterations = (torch.cat(part) for part in zip(*parts, strict=True))
     return FixedPointSearch(location, residual, residual.square() / 2, status, n_iterations)
-
-
-def suitable_threads(system: System) -> int | None:
-    """One thread for small states; None, as many as there are, for large ones."""
-    return 1 if system.state_size < _ONE_THREAD_BELOW else None
 
 
 def prepared(system: System, states: Tensor, inputs: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -281,13 +278,14 @@ class _Descent:
 
 
 def _polished(map_: IteratedMap, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    far = max(1e-6, 1e4 * torch.finfo(x.dtype).eps)
     for _ in range(2):
         matrix = map_.derivative(x) - _identity(x)
         shift, singular = torch.linalg.solve_ex(matrix, (x - map_(x))[..., None])
         trial = x + shift[..., 0]
         length = (map_(trial) - trial).norm(dim=-1)
         # where the matrix is all but singular, along a line of zeros, a Newton step goes astray
-        near = shift[..., 0].norm(dim=-1) <= 1e-6 * x.norm(dim=-1).clamp(min=1)
+        near = shift[..., 0].norm(dim=-1) <= far * x.norm(dim=-1).clamp(min=1)
         better = (singular == 0) & near & (length < residual)
         x = torch.where(better[:, None], trial, x)
         residual = torch.where(better, length, residual)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rnnscope.attractors._collect import Collecting, collect
 from rnnscope.attractors._points_dataset import points_dataset
-from rnnscope.attractors._search import FixedPointSearch, find_fixed_points, suitable_threads
+from rnnscope.attractors._search import N_THREADS, FixedPointSearch, find_fixed_points
 from rnnscope.attractors._starts import (
     check_starts,
     checked_sequences,
@@ -160,7 +160,7 @@ class FixedPoints(Probe):
         require(inputs.shape[1] == width, "inputs", f"{width} numbers for each input", f"{inputs.shape[1]} numbers")
         begins = draw_starts(self.starts, self.n_orbits, system, self.seed, self.name, sequences)
         held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
-        with torch.no_grad(), torch_threads(suitable_threads(system)):
+        with torch.no_grad(), torch_threads(N_THREADS):
             along = states_along(system, checked_sequences(sequences, system)) if self.needs_sequences else None
             visited = [visited_states(system, begins, u, self.n_steps, along, _ESCAPE) for u in held]
             searches = {period: self._search(system, held, visited, period) for period in self.periods}
