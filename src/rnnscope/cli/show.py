@@ -75,7 +75,7 @@ def _show_several(runs: "list[Run]", *, json: bool) -> None:
             _interval(group.oscillating, n, "{:.0%}"),
             _interval(group.resting, n, "{:.0%}"),
             _interval(group.frequency_error, n, "{:.2g} %"),
-            count + share.partition("\n")[2],
+            (count + share.partition("\n")[2]).strip(),
         )
     out.print(table)
     for group in groups:

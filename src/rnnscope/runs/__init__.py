@@ -8,7 +8,7 @@
     recording.json           who resumed it
     checkpoint.safetensors   what resuming needs; replaced as training goes on
     snapshots/<step>.safetensors
-    probes/<name>-<key>/<first>-<last>.nc   with its SHA-256 beside it
+    probes/<name>-<key>/<first>-<last>-<token>.nc   with its SHA-256 beside it
 
 Every file but scalars.jsonl is written to a temporary name, flushed and renamed. Nothing is ever unpickled.
 """

@@ -19,6 +19,7 @@ from torch import Tensor
 from rnnscope.base.errors import RunError
 from rnnscope.base.files import write_text
 from rnnscope.base.probe import plain
+from rnnscope.runs.results import last_step, remove_block
 from rnnscope.runs.scalars import append_scalars, keep_scalars
 from rnnscope.runs.sealed import read_sealed, write_sealed
 from rnnscope.runs.tensors import save_tensors
@@ -75,9 +76,8 @@ class RunFolder:
             if int(path.stem) > step:
                 path.unlink()
         for path in (self.path / "probes").glob("*/*.nc"):
-            if int(path.stem.rpartition("-")[2]) > step:
-                path.unlink()
-                path.with_name(f"{path.name}.sha256").unlink(missing_ok=True)
+            if last_step(path) > step:
+                remove_block(path)
 
     def end(self, status: str, **details: Any) -> None:
         """Say how recording ended."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +48,46 @@ def describe_block(block: xr.Dataset) -> dict[str, Any]:
 
 
 def write_block(folder: Path, block: xr.Dataset) -> Path:
-    """Write a block of results (dimension ``step`` first) as <first>-<last>.nc, atomically."""
+    """Write a block of results (dimension ``step`` first) as <first>-<last>-<token>.nc, atomically.
+
+    The token is drawn anew for each block: processes that measure at the same time overwrite nothing of each other. A
+    damaged block of the same first and last step gives way to it.
+    """
     steps = block["step"].values
     folder.mkdir(parents=True, exist_ok=True)
     write_sealed(folder / "probe.json", describe_block(block))
-    path = folder / f"{steps[0]:010d}-{steps[-1]:010d}.nc"
+    span = f"{steps[0]:010d}-{steps[-1]:010d}"
+    damaged = [old for old in folder.glob(f"{span}*.nc") if _is_damaged(old)]
+    path = folder / f"{span}-{secrets.token_hex(4)}.nc"
     with replacing(path) as temporary:
         block.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(block))
         write_text(_digest_path(path), f"{file_digest(temporary)}  {path.name}\n")
+    for old in damaged:
+        remove_block(old)
     return path
+
+
+def remove_block(path: Path) -> None:
+    """Remove a block and its digest."""
+    path.unlink(missing_ok=True)
+    _digest_path(path).unlink(missing_ok=True)
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        read_block(path)
+    except DamagedFileError:
+        return True
+    return False
+
+
+def last_step(path: Path) -> int:
+    """The last step of a block, of its file's name; older versions gave names without a token.
+
+    >>> last_step(Path("0000000001-0000000064-9f86d081.nc")), last_step(Path("0000000001-0000000064.nc"))
+    (64, 64)
+    """
+    return int(path.name[11:21])
 
 
 def read_block(path: Path) -> xr.Dataset:
