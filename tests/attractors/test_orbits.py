@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rnnscope.attractors import Orbits, summarise_orbits
+from rnnscope.attractors import Attractors, FixedPoints, Orbits, summarise_orbits
 from rnnscope.attractors.orbits import DIVERGED, MOVING, SETTLED
 from rnnscope.attractors.summary import DIVERGES, OSCILLATES, RESTS, UNDETERMINED, peak_frequency
+from rnnscope.base.errors import UnsupportedModelError
 from rnnscope.systems import as_system
 
 
@@ -329,3 +330,13 @@ def kind_of(signal):
     orbits["status"].values[:] = MOVING
     orbits["drift"].values[:] = 0.1
     return summarise_orbits(orbits).kind.item()
+
+
+def test_a_network_is_read_as_a_map_and_anything_else_is_named():
+    network = nn.LSTM(1, 2)
+    settings = {"n_starts": 2, "n_transient": 60, "n_keep": 40}
+    for probe in (Orbits(**settings), Attractors(n_starts=2, n_transient=60), FixedPoints(n_starts=4)):
+        direct, through = probe.measure(network), probe.measure(as_system(network))
+        assert direct.identical(through)
+        with pytest.raises(UnsupportedModelError, match=r"expected a recurrent torch module, .* came int"):
+            probe.measure(3)

@@ -22,6 +22,7 @@ from rnnscope.runs.checking import check_run
 from rnnscope.runs.sequences import write_sequences
 from rnnscope.runs.tensors import load_tensors
 from rnnscope.systems import System
+from rnnscope.training import Recorder
 
 QUICK = {"n_starts": 2, "n_transient": 60}
 KINDS = (
@@ -145,6 +146,40 @@ def test_a_renamed_snapshot_is_named(run_copy):
     snapshots = run_copy.path / "snapshots"
     shutil.copy(snapshots / "0000000002.safetensors", snapshots / "0000000003.safetensors")
     assert "holds the weights of step 2" in run_copy.check()[0]
+
+
+@pytest.mark.parametrize("steps", [[0], [3], [6], [1, 2, 3, 4, 5, 6]])
+def test_deleted_snapshots_are_missed(run_copy, steps):
+    for step in steps:
+        (run_copy.path / "snapshots" / f"{step:010d}.safetensors").unlink()
+    (line,) = run_copy.check()
+    listed = ", ".join(map(str, steps[:5])) + (", …" if len(steps) > 5 else "")
+    assert f"snapshots: {len(steps)} of 7 files of weights are missing, of step {listed}; these epochs" in line
+
+
+@pytest.mark.parametrize(("every", "due"), [(1, range(1, 8)), (3, (3, 6)), (None, range(1, 8))])
+def test_only_snapshots_that_were_due_are_missed(tmp_path, every, due, monkeypatch):
+    if every is None:
+        monkeypatch.setattr("rnnscope.training.recorder.EVERY_EPOCH_BELOW", 1)
+    with Recorder(tmp_path / "run", torch.nn.GRU(1, 2), every=every) as recorder:
+        for epoch in range(7):
+            recorder.epoch(epoch, loss=0.5)
+    assert check_run(tmp_path / "run").damaged == ()
+    kept = sorted((tmp_path / "run" / "snapshots").iterdir())
+    for path in kept:
+        path.unlink()
+    (line,) = check_run(tmp_path / "run").damaged
+    assert f"{len(due) + 1} of {len(due) + 1} files of weights are missing, of step 0, {due[0]}" in line
+
+
+def test_where_it_is_not_known_which_snapshots_were_due_none_is_missed(tmp_path):
+    model = torch.nn.GRU(1, 2)
+    for every, epochs in ((1, range(3)), (2, range(3, 7))):
+        with Recorder(tmp_path / "run", model, every=every, resume=every == 2) as recorder:
+            for epoch in epochs:
+                recorder.epoch(epoch, loss=0.5)
+    (tmp_path / "run" / "snapshots" / "0000000002.safetensors").unlink()
+    assert check_run(tmp_path / "run").damaged == ()
 
 
 def test_a_run_of_an_older_version_opens_without_a_word(run_copy):

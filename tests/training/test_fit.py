@@ -59,6 +59,14 @@ def test_nan_stops_with_epoch_and_gradient_norm_and_keeps_the_run(tmp_path):
     assert torch.isfinite(run.snapshot(epoch=0)["core.weight_hh_l0"]).all()
 
 
+def test_milestones_that_a_preset_has_in_store_stand_in_the_way_of_no_other_schedule(tmp_path):
+    config = Config.assemble("sine", preset="paper", changes=["schedule=one-cycle", *TINY])
+    assert config.training["milestones"]
+    run = fit(config, tmp_path / "run")
+    assert Config.assemble(file=run.path / "config.toml") == config
+    assert tiny("schedule=steps", "milestones=[3]", "decay=0.5").training["milestones"] == (3,)
+
+
 def test_schedules():
     from rnnscope.training.loop import learning_rate
 
@@ -86,6 +94,10 @@ def test_schedules():
         (["n_epochs=many"], "n_epochs: expected a positive whole number, came 'many'"),
         (["learning_rate=-1"], "learning_rate: expected a positive number, came -1"),
         (["schedule=stepps"], "unknown schedule 'stepps': did you mean 'steps'"),
+        (["decay=half", "schedule=steps"], "decay: expected a number, came 'half'"),
+        (["lowest=low"], "lowest: expected a number, came 'low'"),
+        (["milestones=[3]"], "milestones: it is for the schedule 'steps' only, and the schedule is 'one-cycle': add"),
+        (["training.decay=0.5", "schedule=constant"], "decay: it is for the schedule 'steps' only"),
         (["recording.every=0"], "recording.every: expected a positive whole number"),
         (["hidden_size=0"], "hidden_size: expected a positive whole number"),
     ],
@@ -256,5 +268,23 @@ def test_resume_refuses_what_it_cannot_go_on_with(tmp_path):
     torch.set_num_threads(2)
     with pytest.warns(UserWarning, match=r"threads: 1 then, 2 now.*bit for bit"):
         run = fit(tiny("n_threads=none"), tmp_path / "run", resume=True)
+    assert run.status == "finished"
+    assert run.scalars.index.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_resuming_on_another_machine_is_told(tmp_path):
+    from rnnscope.runs.tensors import load_tensors, save_tensors
+
+    def interrupt(epoch):
+        if epoch.epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny(), tmp_path / "run", on_epoch=interrupt)
+    checkpoint = tmp_path / "run" / "checkpoint.safetensors"
+    tensors, metadata = load_tensors(checkpoint)
+    save_tensors(checkpoint, tensors, {**metadata, "machine": "elsewhere arm64", "torch": "2.6.0"})
+    with pytest.warns(UserWarning, match=r"torch: 2.6.0 then.*; machine: elsewhere arm64 then, .* now.*bit for bit"):
+        run = fit(tiny(), tmp_path / "run", resume=True)
     assert run.status == "finished"
     assert run.scalars.index.tolist() == [1, 2, 3, 4, 5]

@@ -272,3 +272,10 @@ def test_recording_takes_a_small_part_of_the_time(tmp_path):
     for epoch in range(5):
         recorder.epoch(epoch, loss=0.1)
     assert (time.perf_counter() - began) / 5 < 0.1
+
+
+@pytest.mark.parametrize("model", [3, "lstm", None, (), (nn.GRU(1, 2),), (nn.GRU(1, 2), 3), nn.GRU])
+def test_a_model_that_is_none_is_refused_and_nothing_is_written(tmp_path, model):
+    with pytest.raises(TypeError, match=r"model: expected an nn.Module or a pair \(core, head\) of them, came"):
+        Recorder(tmp_path / "run", model)
+    assert not list(tmp_path.iterdir())

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
+from torch import nn
 
 from rnnscope.attractors._limits import Effort, find_limits
 from rnnscope.attractors._sets import group_limits
@@ -14,7 +15,7 @@ from rnnscope.attractors._tabulate import tabulate
 from rnnscope.attractors.orbits import table
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
-from rnnscope.systems import System
+from rnnscope.systems import System, as_system
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +104,11 @@ class Attractors(Probe):
         """Whether input sequences decide what is measured."""
         return need_sequences(self.starts)
 
-    def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
+    def measure(self, system: System | nn.Module, sequences: Any = None) -> xr.Dataset:
         """The attractors of one system.
 
         Args:
-            system: the network as a map.
+            system: the network as a map, or anything that ``as_system`` reads as one.
             sequences: input sequences of its task (sequence, time, channel), for 'visited' starts.
 
         Returns:
@@ -119,10 +120,12 @@ class Attractors(Probe):
             their kinds, then of their mean output; where an input has fewer than another, kind is -1.
 
         Raises:
+            UnsupportedModelError: not a network that can be read as a map.
             ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
             NonDeterministicError: the same state and input gave two different answers.
 
         """
+        system = as_system(system)
         if self.starts is None:
             chosen = chosen_starts(None, sequences_known=sequences is not None)
             return replace(self, starts=chosen).measure(system, sequences)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnscope.attractors._collect import Collecting, collect
 from rnnscope.attractors._points_dataset import points_dataset
@@ -24,7 +24,7 @@ from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.base.randomness import make_generator
 from rnnscope.base.threads import torch_threads
-from rnnscope.systems import System
+from rnnscope.systems import System, as_system
 
 _ESCAPE = 1e12  # a coordinate beyond this has left every bound
 
@@ -127,11 +127,11 @@ class FixedPoints(Probe):
         """Whether input sequences decide what is measured."""
         return need_sequences(self.starts)
 
-    def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
+    def measure(self, system: System | nn.Module, sequences: Any = None) -> xr.Dataset:
         """Fixed points, cycles and slow points of one system.
 
         Args:
-            system: the network as a map.
+            system: the network as a map, or anything that ``as_system`` reads as one.
             sequences: input sequences of its task (sequence, time, channel), for 'visited' starts.
 
         Returns:
@@ -146,10 +146,12 @@ class FixedPoints(Probe):
             ``residual_quantile`` (searched_period, quantile).
 
         Raises:
+            UnsupportedModelError: not a network that can be read as a map.
             ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
             NonDeterministicError: the same state and input gave two different answers.
 
         """
+        system = as_system(system)
         if self.starts is None:
             chosen = chosen_starts(None, sequences_known=sequences is not None)
             return replace(self, starts=chosen).measure(system, sequences)

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnscope.attractors._starts import check_starts, chosen_starts, draw_starts, need_sequences
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
-from rnnscope.systems import System
+from rnnscope.systems import System, as_system
 
 MOVING, SETTLED, DIVERGED = 0, 1, 2
 _REMAINING = 1e-3  # what a start at rest may still be away from where it goes, relative to 1 + |x|
@@ -97,11 +97,11 @@ class Orbits(Probe):
         """Whether input sequences decide what is measured."""
         return need_sequences(self.starts)
 
-    def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
+    def measure(self, system: System | nn.Module, sequences: Any = None) -> xr.Dataset:
         """Orbits of one system.
 
         Args:
-            system: the network as a map.
+            system: the network as a map, or anything that ``as_system`` reads as one.
             sequences: input sequences of its task (sequence, time, channel), for 'visited' starts.
 
         Returns:
@@ -110,9 +110,11 @@ class Orbits(Probe):
             end).
 
         Raises:
+            UnsupportedModelError: not a network that can be read as a map.
             ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
 
         """
+        system = as_system(system)
         if self.starts is None:
             chosen = chosen_starts(None, sequences_known=sequences is not None)
             return replace(self, starts=chosen).measure(system, sequences)

@@ -1,7 +1,10 @@
 """Exceptions with a remedy: each message says what was expected, what came and what to do."""
 
 import difflib
+import math
 from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
 
 
 class RnnscopeError(Exception):
@@ -54,3 +57,15 @@ def require(condition: object, argument: str, expected: str, came: object) -> No
     """
     if not condition:
         raise ValueError(f"{argument}: expected {expected}, came {came!r}")
+
+
+def require_numbers(settings: Any) -> None:
+    """Raise a ValueError unless every field of a dataclass that is declared as ``float`` holds a finite number.
+
+    To be called before a setting is compared with anything: a word from a file or a command line cannot be.
+    """
+    for field in fields(settings):
+        if field.type is float:
+            value = getattr(settings, field.name)
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            require(number, field.name, "a number", value)

@@ -130,12 +130,11 @@ def announce(settings: "Config", seeds: str = "") -> str:
 
 def snapshot_count(n_epochs: int, every: int | None, n_parameters: int) -> int:
     """How many snapshots a Recorder will keep, the initial one included."""
-    from rnnscope.training.recorder import EVERY_EPOCH_BELOW, log_spaced
+    from rnnscope.runs.folder import snapshot_due
+    from rnnscope.training.recorder import EVERY_EPOCH_BELOW
 
-    if every is None and n_parameters >= EVERY_EPOCH_BELOW:
-        kept = {call for call in range(1, n_epochs + 1) if log_spaced(call)}
-    else:
-        kept = set(range(every or 1, n_epochs + 1, every or 1))
+    every = every or (1 if n_parameters < EVERY_EPOCH_BELOW else None)
+    kept = {call for call in range(1, n_epochs + 1) if snapshot_due(call, every)}
     return len(kept | {n_epochs}) + 1
 
 

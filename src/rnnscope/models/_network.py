@@ -6,7 +6,7 @@ from typing import Any, ClassVar, cast
 from torch import Tensor, nn
 
 from rnnscope import cells
-from rnnscope.base.errors import require
+from rnnscope.base.errors import require, require_numbers
 from rnnscope.models._recurrent import Recurrent
 
 _SIZES = ("input_size", "output_size", "hidden_size", "num_layers")
@@ -47,6 +47,7 @@ class NetworkSettings(ABC):
     num_layers: int = 1
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in _SIZES:
             value = getattr(self, name)
             require(type(value) is int and value > 0, name, "a positive whole number", value)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnscope.base.errors import DamagedFileError, RunError
-from rnnscope.runs.folder import is_alive, read_owner, read_toml, snapshot_steps
+from rnnscope.runs.folder import SNAPSHOTS_AT, is_alive, read_owner, read_toml, snapshot_due, snapshot_steps
 from rnnscope.runs.results import describe_block, read_block
 from rnnscope.runs.scalars import read_scalars
 from rnnscope.runs.sealed import altered, read_sealed
@@ -91,6 +91,8 @@ def _files(run: Path) -> Iterator[tuple[Path, Callable[[Path], str | None], str]
         yield run / "scalars.jsonl", _scalars, _REMEDIES["scalars.jsonl"]
     for step in snapshot_steps(run):
         yield run / "snapshots" / f"{step:010d}.safetensors", _snapshot, _OF_A_SNAPSHOT
+    if lost := _lost_snapshots(run):
+        yield run / "snapshots", lambda path: f"{path}: {lost}", "these epochs are left out, the others are read"
     for folder in sorted((run / "probes").glob("*-*")):
         if (folder / "probe.json").exists():
             yield folder / "probe.json", _description, _REMEDIES["probe.json"]
@@ -130,6 +132,24 @@ def _scalars(path: Path) -> str | None:
     written = set(frame["step"].tolist())
     lost = [step for step in snapshot_steps(path.parent)[:-1] if step and step not in written]
     return f"{path}: no line for {len(lost)} epochs of which there are weights" if lost else None
+
+
+def _lost_snapshots(run: Path) -> str:
+    """Which weights are missing, where it is known at which calls they were kept and every line of scalars is there."""
+    provenance, recording = (read_sealed(run / name) for name in ("provenance.json", "recording.json"))
+    every = provenance.content.get(SNAPSHOTS_AT)
+    resumed_alike = recording.content.get(SNAPSHOTS_AT, every) == every
+    known = every == "log-spaced" or (type(every) is int and every > 0)
+    if not (known and resumed_alike) or provenance.problem:
+        return ""
+    frame, problems = read_scalars(run / "scalars.jsonl")
+    due = {0}
+    if not problems:
+        calls = enumerate(frame["step"].tolist(), start=1)
+        due |= {step for call, step in calls if snapshot_due(call, None if every == "log-spaced" else every)}
+    lost = sorted(due - {*snapshot_steps(run)})
+    listed = ", ".join(map(str, lost[:5])) + (", …" if len(lost) > 5 else "")
+    return f"{len(lost)} of {len(due)} files of weights are missing, of step {listed}" if lost else ""
 
 
 def _tensors(path: Path) -> None:

@@ -24,6 +24,7 @@ from rnnscope.runs.scalars import append_scalars, keep_scalars
 from rnnscope.runs.sealed import read_sealed, write_sealed
 from rnnscope.runs.tensors import save_tensors
 
+SNAPSHOTS_AT = "snapshots_at_every"  # entry of provenance.json and recording.json
 _PACKAGES = ("rnnscope", "torch", "numpy", "scipy", "xarray")
 
 
@@ -51,13 +52,13 @@ class RunFolder:
         return cls(path)
 
     @classmethod
-    def reopen(cls, path: Path) -> Self:
-        """A run folder to go on recording in; RunError if another process still does."""
+    def reopen(cls, path: Path, **details: Any) -> Self:
+        """A run folder to go on recording in, with ``details`` for recording.json; RunError if another process does."""
         owner = read_owner(path)
         if not (path / "ended.json").exists() and is_alive(owner) and owner.get("process") != os.getpid():
             raise RunError(f"{path}: process {owner.get('process')} is still recording in it; wait for it or stop it")
         (path / "ended.json").unlink(missing_ok=True)
-        write_sealed(path / "recording.json", {"resumed": now(), **_process()})
+        write_sealed(path / "recording.json", {"resumed": now(), **_process(), **details})
         return cls(path)
 
     def write_scalars(self, row: Mapping[str, float | int | str]) -> None:
@@ -96,6 +97,18 @@ def snapshot_steps(run: Path) -> list[int]:
         return []
     names = [path.name for path in (run / "snapshots").iterdir()]
     return sorted(int(name[:10]) for name in names if re.fullmatch(r"\d{10}\.safetensors", name))
+
+
+def snapshot_due(call: int, every: int | None) -> bool:
+    """Whether weights are kept at call number 1, 2, … of a Recorder: at every so many; None: four to a factor of two.
+
+    >>> [call for call in range(1, 42) if snapshot_due(call, None)]
+    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40]
+    """
+    if every is not None:
+        return call % every == 0
+    spacing = max(1, 1 << (call.bit_length() - 3)) if call.bit_length() > 3 else 1
+    return call % spacing == 0
 
 
 def is_run(path: Path) -> bool:

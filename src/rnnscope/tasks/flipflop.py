@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnscope.base.errors import require
+from rnnscope.base.errors import require, require_numbers
 from rnnscope.base.randomness import make_generator
 from rnnscope.tasks import _task
 
@@ -75,12 +75,13 @@ class Task(_task.Task):
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in ("n_bits", "length", "n_sequences", "batch_size"):
             value = getattr(self, name)
             require(type(value) is int and value > 0, name, "a positive whole number", value)
         require(type(self.seed) is int and self.seed >= 0, "seed", "a whole number of at least 0", self.seed)
         p = self.pulse_probability
-        require(isinstance(p, int | float) and 0 < p <= 1, "pulse_probability", "a number in (0, 1]", p)
+        require(0 < p <= 1, "pulse_probability", "a number in (0, 1]", p)
 
     @property
     def input_size(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnscope.base.errors import require
+from rnnscope.base.errors import require, require_numbers
 from rnnscope.tasks import _task
 
 PRESETS = {
@@ -76,6 +76,7 @@ class Task(_task.Task):
     n_probed: int = 10
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         for name in ("n_frequencies", "length", "batch_size", "n_probed"):
             value = getattr(self, name)
             require(type(value) is int and value > 0, name, "a positive whole number", value)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from rnnscope import models, tasks
 from rnnscope.attractors import Orbits
-from rnnscope.base.errors import RunError, require, unknown
+from rnnscope.base.errors import RunError, require, require_numbers, unknown
 
 SCHEDULES = ("constant", "steps", "one-cycle")
 
@@ -36,6 +36,7 @@ class TrainingSettings:
     n_threads: int | None = None
 
     def __post_init__(self) -> None:
+        require_numbers(self)
         require(isinstance(self.milestones, list | tuple), "milestones", "a list of epochs", self.milestones)
         object.__setattr__(self, "milestones", tuple(self.milestones))
         require(
@@ -109,8 +110,10 @@ class Config:
         preset = str(preset or given.get("preset", "quick"))
         tables = tasks.preset(task, preset)
         valid = _valid_keys(task, model)
-        for key, value in (*_changes_of(given, task, model), *(parse_change(change) for change in changes)):
+        asked = [parse_change(change) for change in changes]
+        for key, value in (*_changes_of(given, task, model), *asked):
             _apply(tables, key, value, valid=valid)
+        _refuse_unused(dict(asked), str(tables["training"].get("schedule", "constant")))
         seed = given.get("seed", 0) if seed is None else seed
         assert seed is not None
         require(type(seed) is int and seed >= 0, "seed", "a whole number of at least 0", seed)
@@ -208,6 +211,17 @@ def _apply(tables: dict[str, dict[str, Any]], key: str, value: Any, *, valid: Ma
         tables.setdefault(table, {}).pop(setting, None)
     else:
         tables.setdefault(table, {})[setting] = value
+
+
+def _refuse_unused(asked: Mapping[str, Any], schedule: str) -> None:
+    """Settings that were asked for and that the schedule does not look at; a preset may have them in store."""
+    for key, value in asked.items():
+        setting = key.removeprefix("training.")
+        if setting in ("milestones", "decay") and value and schedule != "steps":
+            raise ValueError(
+                f"{setting}: it is for the schedule 'steps' only, and the schedule is {schedule!r}: "
+                "add schedule=steps, or leave it out"
+            )
 
 
 def parse_change(text: str) -> tuple[str, Any]:

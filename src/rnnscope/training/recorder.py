@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnscope.base.errors import require
-from rnnscope.runs.folder import RunFolder, refuse_existing
+from rnnscope.runs.folder import SNAPSHOTS_AT, RunFolder, refuse_existing, snapshot_due
 from rnnscope.runs.run import Run
 from rnnscope.runs.sequences import checked_sequences, write_sequences
 from rnnscope.systems import describe_model
@@ -51,6 +51,7 @@ class Recorder:
     Raises:
         RunError: there is something at ``path`` already; nothing there is touched.
         ValueError: sequences of another shape.
+        TypeError: a model that is none.
 
     """
 
@@ -73,6 +74,9 @@ class Recorder:
             "a positive whole number or None",
             every,
         )
+        pair = isinstance(model, tuple) and len(model) == 2 and all(isinstance(part, nn.Module) for part in model)
+        if not pair and not isinstance(model, nn.Module):
+            raise TypeError(f"model: expected an nn.Module or a pair (core, head) of them, came {model!r}")
         self.path = Path(path)
         if not resume:
             refuse_existing(self.path)
@@ -88,7 +92,7 @@ class Recorder:
         self._resumed = False
         self._folder: RunFolder | None
         if resume:
-            self._folder = RunFolder.reopen(Run(self.path).path)
+            self._folder = RunFolder.reopen(Run(self.path).path, **self._kept)
             recorded = Run(self.path).scalars
             self._count_on_from(max(recorded["step"].tolist(), default=0), len(recorded))
             self._resumed = True
@@ -103,7 +107,7 @@ class Recorder:
             input_size = description.get("core", {}).get("input_size")
             if sequences is not None:
                 checked_sequences(sequences, input_size)
-            self._folder = RunFolder.create(self.path, config or {}, description, provenance or {})
+            self._folder = RunFolder.create(self.path, config or {}, description, {**(provenance or {}), **self._kept})
             if sequences is not None:
                 write_sequences(self.path, sequences, input_size)
             self._folder.write_snapshot(0, self._tensors(), None)
@@ -158,14 +162,17 @@ class Recorder:
         self._count_on_from(step, calls)
 
     @property
+    def _kept(self) -> dict[str, Any]:
+        """At which calls weights are kept, for whoever looks whether all of them are there."""
+        return {SNAPSHOTS_AT: "log-spaced" if self.every is None else self.every}
+
+    @property
     def counted(self) -> tuple[int, int]:
         """Optimiser steps (or calls) and calls of ``epoch`` so far."""
         return self._last[0] if self._last else 0, self._calls
 
     def _due(self) -> bool:
-        if self.every is not None:
-            return self._calls % self.every == 0
-        return log_spaced(self._calls)
+        return snapshot_due(self._calls, self.every)
 
     def _snapshot(self) -> None:
         assert self._last is not None
@@ -219,16 +226,6 @@ class Recorder:
             **dict(self.model.named_parameters(remove_duplicate=False)),
             **dict(self.model.named_buffers(remove_duplicate=False)),
         }
-
-
-def log_spaced(call: int) -> bool:
-    """Whether call number 1, 2, … is one at which weights of a large network are kept: four to a factor of two.
-
-    >>> [call for call in range(1, 42) if log_spaced(call)]
-    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40]
-    """
-    spacing = max(1, 1 << (call.bit_length() - 3)) if call.bit_length() > 3 else 1
-    return call % spacing == 0
 
 
 def _number(name: str, value: float | Tensor) -> float:
