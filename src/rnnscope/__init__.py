@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from rnnscope import figures as figures
     from rnnscope import models as models
+    from rnnscope import smoothness as smoothness
     from rnnscope import systems as systems
     from rnnscope import tasks as tasks
     from rnnscope import testing as testing
@@ -28,16 +29,26 @@ if TYPE_CHECKING:
     from rnnscope.report import write_report as write_report
     from rnnscope.runs import Run as Run
     from rnnscope.runs import list_runs as list_runs
+    from rnnscope.smoothness import Growth as Growth
+    from rnnscope.smoothness import Landscape as Landscape
+    from rnnscope.smoothness import Objective as Objective
+    from rnnscope.smoothness import Roughness as Roughness
+    from rnnscope.smoothness import Smoothness as Smoothness
     from rnnscope.systems import System as System
     from rnnscope.systems import as_system as as_system
     from rnnscope.training import Recorder as Recorder
     from rnnscope.training import fit as fit
 
 _HOMES = {
+    "Growth": "rnnscope.smoothness",
+    "Landscape": "rnnscope.smoothness",
     "Lyapunov": "rnnscope.attractors",
+    "Objective": "rnnscope.smoothness",
     "Orbits": "rnnscope.attractors",
     "Recorder": "rnnscope.training",
+    "Roughness": "rnnscope.smoothness",
     "Run": "rnnscope.runs",
+    "Smoothness": "rnnscope.smoothness",
     "System": "rnnscope.systems",
     "as_system": "rnnscope.systems",
     "fit": "rnnscope.training",
@@ -47,7 +58,7 @@ _HOMES = {
 }
 _ROOMS = {
     "errors": "rnnscope.base.errors",
-    **{room: f"rnnscope.{room}" for room in ("figures", "models", "systems", "tasks", "testing")},
+    **{room: f"rnnscope.{room}" for room in ("figures", "models", "smoothness", "systems", "tasks", "testing")},
 }
 __all__ = sorted([*_HOMES, *_ROOMS])  # pyright: ignore[reportUnsupportedDunderAll]
 

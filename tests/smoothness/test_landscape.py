@@ -15,7 +15,7 @@ from rnnscope.smoothness.directions import (
     towards,
     unit,
 )
-from rnnscope.smoothness.landscape import Landscape, Path, line, plane
+from rnnscope.smoothness.landscape import Landscape, TrainingPath, line, plane
 from rnnscope.systems import as_system, textbook
 
 
@@ -36,7 +36,7 @@ def path_of(n):
     points = [start.interpolate(start.params, end.params, s**2) for s in np.linspace(0, 1, n)]
     bend = random_direction(start, 0)
     points = [{k: p + 0.3 * np.sin(3 * j / n) * bend[k] for k, p in point.items()} for j, point in enumerate(points)]
-    return Path(start, points, list(range(0, 10 * n, 10)))
+    return TrainingPath(start, points, list(range(0, 10 * n, 10)))
 
 
 def test_line_of_the_linear_scalar():
@@ -120,8 +120,8 @@ def test_landscape_of_a_path(across):
     assert found["path_cost"].shape == (8 * 3 + 1,)
     own = [float(cost(path.system, point, data())) for point in path.points]
     np.testing.assert_allclose(found["path_cost"][::3], own, rtol=1e-10)
-    np.testing.assert_array_equal(found["path_epoch"][::3], path.epochs)
-    np.testing.assert_array_equal(found["snapshot_epoch"], path.epochs)
+    np.testing.assert_array_equal(found["path_step"][::3], path.steps)
+    np.testing.assert_array_equal(found["snapshot_step"], path.steps)
     space = ParameterSpace.of(path.system)
     steps = [
         float((space.flatten(b) - space.flatten(a)).norm()) for a, b in zip(path.points, path.points[1:], strict=False)
@@ -145,8 +145,8 @@ def test_landscape_goes_through_the_last_snapshot():
 
 def test_thinned_path_keeps_its_ends():
     thin = path_of(9).thinned(4)
-    assert thin.epochs[0] == 0
-    assert thin.epochs[-1] == 80
+    assert thin.steps[0] == 0
+    assert thin.steps[-1] == 80
     assert len(thin.points) == 4
 
 
@@ -162,7 +162,7 @@ def test_misuse():
         Landscape(across="sideways")
     with pytest.raises(ValueError, match="n_points: expected a whole number of at least 2"):
         Landscape(n_points=1)
-    with pytest.raises(TypeError, match="expected a Path"):
+    with pytest.raises(TypeError, match="expected a TrainingPath"):
         Landscape().measure(lstm(), data())
     with pytest.raises(TypeError, match="expected one network"):
         Landscape(across="random").measure(path_of(3), data())

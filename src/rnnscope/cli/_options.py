@@ -27,6 +27,7 @@ Epochs = Annotated[
     str | None,
     _option("Which epochs: every 10th (10), a range (100:200), or some (1,50,100). All by default."),
 ]
+Epoch = Annotated[int | None, _option("One epoch only.")]
 Workers = Annotated[int, _option("Processes to measure with.", show_default=True)]
 Model = Annotated[str | None, _option("package.module:make, a function that builds the network, if the run cannot.")]
 Output = Annotated[Path, _option("File to write.", ("--output", "-o"))]

@@ -22,11 +22,18 @@ if TYPE_CHECKING:
     from rnnscope.runs import Run
 
 
+_NAMES = (
+    "Probe of the map: orbits, attractors, lyapunov or fixedpoints; of the cost: smoothness, growth, landscape or "
+    "roughness."
+)
+
+
 def probe(
-    name: Annotated[str, Parameter(help="Probe: orbits, attractors, lyapunov or fixedpoints.")],
+    name: Annotated[str, Parameter(help=_NAMES)],
     runs: o.Runs,
     *,
     epochs: o.Epochs = None,
+    epoch: o.Epoch = None,
     set: o.Changes = None,
     workers: o.Workers = 1,
     model: o.Model = None,
@@ -35,7 +42,11 @@ def probe(
 ) -> None:
     """Ask at every recorded epoch of a run what the map does; measures only what is missing."""
     from rnnscope.runs import Run
+    from rnnscope.smoothness import PROBES, sentences
 
+    if epoch is not None and epochs is not None:
+        raise ValueError("--epoch, --epochs: expected one of them, came both")
+    which = parse_epochs(epochs) if epoch is None else [epoch]
     given = make_model(model)
     opened = [Run(path, model=given) for path in runs]
     chosen = [run.default_probe(name, **parse_settings(set)) for run in opened]
@@ -43,11 +54,16 @@ def probe(
     told = []
     with named_warnings():
         for run, own in zip(opened, chosen, strict=True):
-            dataset = probe_with_progress(run, own, parse_epochs(epochs), workers)
+            dataset = probe_with_progress(run, own, which, workers)
             if json:
                 told.append({"run": str(run.path), "probe": name, "settings": own.settings()})
-                told[-1]["phases"] = phases_data(run, name, dataset)
+                if name in PROBES:
+                    told[-1]["found"] = values_of(dataset)
+                else:
+                    told[-1]["phases"] = phases_data(run, name, dataset)
                 continue
+            for line in sentences(name, dataset) if name in PROBES else ():
+                out.print(line)
             table = phases_table(run, name, dataset)
             if table is not None:
                 out.print(table)
@@ -56,6 +72,14 @@ def probe(
             )
     if json:
         print_json(told[0] if len(told) == 1 else told)
+
+
+def values_of(dataset: "xarray.Dataset") -> dict[str, Any]:
+    """Every variable and coordinate of a result as plain data: its dimensions and its values."""
+    return {
+        str(name): {"dims": list(variable.dims), "values": variable.values}
+        for name, variable in dataset.variables.items()
+    }
 
 
 def probe_with_progress(run: "Run", probe: Any, epochs: Any, workers: int) -> "xarray.Dataset":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rnnscope.base.errors import DamagedFileError, RunError
+from rnnscope.runs import objectives
 from rnnscope.runs.folder import SNAPSHOTS_AT, is_alive, read_owner, read_toml, snapshot_due, snapshot_steps
 from rnnscope.runs.results import describe_block, read_block
 from rnnscope.runs.scalars import read_scalars
@@ -24,6 +25,7 @@ _REMEDIES = {
     "scalars.jsonl": "what is lost is left out, the rest is read",
     "checkpoint.safetensors": "the training cannot be resumed from it; the snapshots do not need it",
     FILE: "put a copy back; without it probes cannot begin at visited states: starts='normal(1)' can be asked for",
+    objectives.FILE: "put a copy back, or give it when measuring: run.probe(…, objective=…)",
     "probe.json": "remove it: its results say the same",
 }
 _OF_A_SNAPSHOT = "this epoch is left out, the others are read"
@@ -83,7 +85,8 @@ def _files(run: Path) -> Iterator[tuple[Path, Callable[[Path], str | None], str]
     """Each file to verify: its path, the function that says what is wrong with it, and the remedy."""
     for name, find_problem in (("config.toml", _toml), ("model.toml", _toml), ("provenance.json", _json)):
         yield run / name, find_problem, _REMEDIES[name]
-    optional = {"recording.json": _json, "ended.json": _json, "checkpoint.safetensors": _tensors, FILE: _tensors}
+    optional = {"recording.json": _json, "ended.json": _json}
+    optional |= dict.fromkeys(("checkpoint.safetensors", FILE, objectives.FILE), _tensors)
     for name, find_problem in optional.items():
         if (run / name).exists():
             yield run / name, find_problem, _REMEDIES[name]

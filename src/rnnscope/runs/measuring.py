@@ -17,6 +17,7 @@ from rnnscope.base.threads import torch_threads
 from rnnscope.execution import map_units
 from rnnscope.runs import results
 from rnnscope.runs.tensors import load_tensors
+from rnnscope.smoothness import Objective, TrainingPath
 from rnnscope.systems import System
 
 Progress = Callable[[int, int], None]
@@ -26,7 +27,7 @@ _ONE_THREAD_BELOW = 100_000  # parameters: splitting products of such networks c
 def measure(
     probe: Probe,
     template: System,
-    sequences: Tensor | None,
+    given: Tensor | Objective | None,
     snapshots: list[tuple[int, str]],
     folder: Path,
     executor: Executor | None,
@@ -34,12 +35,13 @@ def measure(
 ) -> list[str]:
     """Measure at snapshots (step, path) and store blocks in ``folder``; returns a line for each that is damaged.
 
-    ``sequences`` are those of the run, where the probe needs them.
+    ``given`` are the sequences of the run or its objective, whichever the probe needs.
     Interrupted, it stores what is measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
     per_unit = 1 if executor is None else min(16, math.ceil(len(snapshots) / 8))
-    units = [(probe, template, sequences, snapshots[k : k + per_unit]) for k in range(0, len(snapshots), per_unit)]
+    per_unit = len(snapshots) if probe.needs_path else per_unit
+    units = [(probe, template, given, snapshots[k : k + per_unit]) for k in range(0, len(snapshots), per_unit)]
     waiting: list[xr.Dataset] = []
     problems: list[str] = []
     done, flushed = 0, time.monotonic()
@@ -69,10 +71,14 @@ def measure(
 
 
 def measure_snapshots(
-    probe: Any, template: System, sequences: Tensor | None, snapshots: list[tuple[int, str]]
+    probe: Any, template: System, given: Tensor | Objective | None, snapshots: list[tuple[int, str]]
 ) -> tuple[list[xr.Dataset], list[str]]:
-    """A work unit: the probe's Dataset for each snapshot (step, path), and a line for each that is damaged."""
+    """A work unit: the probe's Dataset for each snapshot (step, path), and a line for each that is damaged.
+
+    Of a probe of the whole path of training there is one Dataset, at the last step.
+    """
     parts, problems = [], []
+    passed: list[tuple[int, System]] = []
     for step, path in snapshots:
         try:
             system = template.at(load_tensors(Path(path))[0])
@@ -82,5 +88,12 @@ def measure_snapshots(
         except ValueError as error:
             problems.append(f"{path}: does not fit the run's model: {error}")
             continue
-        parts.append(probe.measure(system, sequences).expand_dims(step=np.array([step], dtype=np.int64)))
+        if probe.needs_path:
+            passed.append((step, system))
+        else:
+            parts.append(probe.measure(system, given).expand_dims(step=np.array([step], dtype=np.int64)))
+    if passed:
+        steps, systems = zip(*passed, strict=True)
+        way = TrainingPath(systems[-1], [system.params for system in systems], steps)
+        parts.append(probe.measure(way, given).expand_dims(step=np.array(steps[-1:], dtype=np.int64)))
     return parts, problems

@@ -64,3 +64,13 @@ def steps_of(run: Path, steps: np.ndarray, epochs: np.ndarray, chosen: Epochs) -
     if not found:
         raise ValueError("epochs: expected at least one, came none")
     return sorted(found)
+
+
+def thinned(steps: list[int], most: int) -> list[int]:
+    """At most so many of the steps, evenly chosen, the first and the last always.
+
+    >>> thinned([0, 5, 10, 15, 20], 3)
+    [0, 10, 20]
+    """
+    chosen = np.unique(np.round(np.linspace(0, len(steps) - 1, min(most, len(steps)))).astype(int))
+    return [steps[k] for k in chosen]

@@ -13,18 +13,21 @@ import pandas as pd
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope import attractors, tasks
+from rnnscope import attractors, smoothness, tasks
 from rnnscope.base.errors import DamagedFileError, RunError, unknown
 from rnnscope.base.probe import Probe, plain
 from rnnscope.runs import folder as layout
 from rnnscope.runs import recorded, results
+from rnnscope.runs._context import with_epochs, with_task
 from rnnscope.runs.checking import check_run
 from rnnscope.runs.measuring import Progress, measure
+from rnnscope.runs.objectives import objective_of_task, read_objective
 from rnnscope.runs.recorded import Epochs
 from rnnscope.runs.scalars import read_scalars
 from rnnscope.runs.sealed import altered, read_sealed
 from rnnscope.runs.sequences import read_sequences, some_of
 from rnnscope.runs.tensors import load_tensors, tensor_digest
+from rnnscope.smoothness import Objective
 from rnnscope.systems import System, as_system, locate, system_from_description
 
 
@@ -156,9 +159,10 @@ class Run:
 
     def default_probe(self, name: str, **settings: Any) -> Probe:
         """The probe called ``name`` with the settings that suit this run's task, changed by ``settings``."""
-        if name not in attractors.PROBES:
-            raise unknown("probe", name, attractors.PROBES)
-        cls = getattr(attractors, attractors.PROBES[name])
+        room = next((room for room in (attractors, smoothness) if name in room.PROBES), None)
+        if room is None:
+            raise unknown("probe", name, [*attractors.PROBES, *smoothness.PROBES])
+        cls = getattr(room, room.PROBES[name])
         return self._completed(cls.from_settings({**self.config.get(name, {}), **settings}))
 
     def _completed(self, probe: Probe) -> Probe:
@@ -179,11 +183,19 @@ class Run:
             return some_of(self._task.data()[0])
         return kept
 
+    @cached_property
+    def objective(self) -> Objective | None:
+        """The cost of its task, of at most 64 sequences: the one given to the Recorder, or the task's own; None where
+        it is not known."""
+        kept = read_objective(self.path)
+        return objective_of_task(self._task) if kept is None and self._task is not None else kept
+
     def probe(
         self,
         probe: Probe | str,
         *,
         epochs: Epochs = None,
+        objective: Objective | None = None,
         executor: Executor | None = None,
         progress: Progress | None = None,
         **settings: Any,
@@ -194,6 +206,7 @@ class Run:
             probe: a probe, or the name of one with the settings that suit the run's task, changed by ``settings``.
             epochs: None for every recorded epoch, a number k for every k-th of them (the first and the last always), a
                 slice of epochs, or epochs.
+            objective: another cost than that of the run's task, for probes of the cost; their results are kept apart.
             executor: see ``rnnscope.execution``; None for this process.
             progress: called with (measured, to measure) as it goes on.
             **settings: changes of settings, with a probe's name.
@@ -202,7 +215,7 @@ class Run:
             The probe's Dataset with the dimension ``step`` in front and the coordinates ``epoch`` and ``loss``.
 
         Raises:
-            RunError: an epoch that was not recorded, or no snapshot that can be read.
+            RunError: an epoch that was not recorded, no snapshot that can be read, or no cost where one is needed.
 
         A damaged snapshot is left out with a warning and named in ``damaged``. Interrupted, it keeps what was measured.
 
@@ -215,18 +228,35 @@ class Run:
             raise TypeError(f"probe: expected a probe, such as Orbits(), or its name, came {probe!r}")
         probe = self._completed(probe)
         wanted = recorded.steps_of(self.path, self.steps, self.epochs, epochs)
-        folder = self._results_folder(probe)
+        given = self._given(probe, objective)
+        if probe.needs_path:
+            wanted = recorded.thinned(wanted, getattr(probe, "n_snapshots", len(wanted)))
+        folder = self._results_folder(probe, given, wanted)
         have = {step for block in self._read(folder) for step in block["step"].values.tolist()}
-        missing = [step for step in wanted if step not in have]
+        missing = ([] if have else wanted) if probe.needs_path else [step for step in wanted if step not in have]
         if missing:
             paths = [(step, str(layout.snapshot_path(self.path, step))) for step in missing]
-            sequences = self.sequences if probe.needs_sequences else None
-            for problem in measure(probe, self.template, sequences, paths, folder, executor, progress):
+            for problem in measure(probe, self.template, given, paths, folder, executor, progress):
                 self._report(problem)
         blocks = self._read(folder)
         if not blocks:
             raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(self.damaged[:3])}")
-        return self._in_context(results.join_blocks(blocks), wanted)
+        whole = results.join_blocks(blocks)
+        return self._in_context(whole, whole["step"].values.tolist() if probe.needs_path else wanted)
+
+    def _given(self, probe: Probe, objective: Objective | None = None) -> Tensor | Objective | None:
+        """What the probe needs besides the network: an objective, sequences, or nothing."""
+        if objective is not None and not probe.needs_objective:
+            raise TypeError(f"objective: probe {probe.name} does not measure a cost")
+        if not probe.needs_objective:
+            return self.sequences if probe.needs_sequences else None
+        given = self.objective if objective is None else objective
+        if given is None:
+            raise RunError(
+                f"{self.path}: its cost is not known. Give it: run.probe({probe.name!r}, objective=Objective(inputs=…, "
+                "targets=…)), or when recording: Recorder(path, model, objective=…)"
+            )
+        return given
 
     def has(self, name: str, **settings: Any) -> bool:
         """Whether results of the probe called ``name`` are stored, measured with these settings if any are given."""
@@ -272,15 +302,23 @@ class Run:
     def _usual_folder(self, name: str) -> Path | None:
         """Where results of the run's default probe would be."""
         try:
-            return self._results_folder(self.default_probe(name))
+            probe = self.default_probe(name)
+            return self._results_folder(probe, self._given(probe), [] if probe.needs_path else None)
         except (ValueError, TypeError, RunError):
             return None
 
-    def _results_folder(self, probe: Probe) -> Path:
-        """Where results of a probe stand: apart for another model than the recorded one, and for other sequences."""
+    def _results_folder(
+        self, probe: Probe, given: Tensor | Objective | None, steps: Iterable[int] | None = None
+    ) -> Path:
+        """Where results of a probe stand: apart for another model than the recorded one, for other sequences or another
+        cost, and of a whole path for other steps."""
         signature = "" if self._model is None else self.template.signature()
-        if probe.needs_sequences and self.sequences is not None:
-            signature += tensor_digest(self.sequences)
+        if isinstance(given, Objective):
+            signature += given.digest
+        elif given is not None:
+            signature += tensor_digest(given)
+        if probe.needs_path and steps is not None:
+            signature += ",".join(map(str, steps))
         return results.results_folder(self.path, probe, signature)
 
     def _settings(self, folder: Path) -> dict[str, Any] | None:
@@ -302,35 +340,10 @@ class Run:
         dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
         epochs = dict(zip(self.scalars["step"].tolist(), self.scalars.index.tolist(), strict=True))
         epochs |= dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True))
-        own = dataset["step"].values.tolist()
-        dataset = dataset.assign_coords(
-            epoch=(
-                "step",
-                np.array([epochs.get(step, -1) for step in own]),
-                {"long_name": "epoch", "units": "1"},
-            )
-        )
-        dataset["step"].attrs.update(long_name="optimiser step", units="1")
-        if "loss" in self.scalars:
-            losses = self.scalars.set_index("step")["loss"]
-            dataset = dataset.assign_coords(
-                loss=(
-                    "step",
-                    losses.reindex(own).to_numpy(float),
-                    {"long_name": "training loss", "units": "1"},
-                )
-            )
-        constant = self._task.constant_inputs() if self._task is not None else None
-        values = dataset["input_value"].values if "input_value" in dataset else None
-        if constant is not None and values is not None and np.array_equal(values, constant.values):
-            dataset["input_value"].attrs.update(long_name=constant.long_name, units=constant.units)
-            if constant.wanted_frequency is not None:
-                dataset = dataset.assign_coords(
-                    wanted_frequency=(
-                        "input", constant.wanted_frequency, {"long_name": "wanted frequency", "units": "rad/step"}
-                    )
-                )  # fmt: skip
-        return dataset
+        known = {name: self.scalars[name].to_numpy() for name in ("step", "loss") if name in self.scalars}
+        losses = pd.Series(known["loss"], index=known["step"]) if "loss" in known else None
+        dataset = with_epochs(dataset, epochs, losses)
+        return dataset if self._task is None else with_task(dataset, self._task)
 
     @cached_property
     def _task(self) -> Any:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from rnnscope.smoothness.curvature import top_eigenpairs as top_eigenpairs
     from rnnscope.smoothness.growth import Growth as Growth
     from rnnscope.smoothness.landscape import Landscape as Landscape
-    from rnnscope.smoothness.landscape import Path as Path
+    from rnnscope.smoothness.landscape import TrainingPath as TrainingPath
     from rnnscope.smoothness.landscape import line as line
     from rnnscope.smoothness.landscape import plane as plane
     from rnnscope.smoothness.objective import Objective as Objective
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rnnscope.smoothness.roughness import line_roughness as line_roughness
     from rnnscope.smoothness.sensitivity import sensitivities as sensitivities
     from rnnscope.smoothness.smoothness import Smoothness as Smoothness
+    from rnnscope.smoothness.words import sentences as sentences
     from rnnscope.smoothness.words import verdict as verdict
 
 _HOMES = {
@@ -27,15 +28,16 @@ _HOMES = {
     "HessianOperator": "curvature",
     "Landscape": "landscape",
     "Objective": "objective",
-    "Path": "landscape",
     "Roughness": "roughness",
     "Smoothness": "smoothness",
+    "TrainingPath": "landscape",
     "cost": "objective",
     "costs": "points",
     "line": "landscape",
     "plane": "landscape",
     "line_roughness": "roughness",
     "sensitivities": "sensitivity",
+    "sentences": "words",
     "top_eigenpairs": "curvature",
     "verdict": "words",
 }

@@ -34,7 +34,7 @@ def fit_law(
     Lengths from the geometric mean of the shortest and the longest on count (at least four of them), since the first
     steps are a transient. A power is fitted to log V, an exponential to log V + offset log N: a mean over N steps of
     something that grows exponentially has its last steps divided by N. The law with the smaller squared residuals is
-    taken; both are "bounded" if the growth is too little to be one. Values other than finite positive ones do not count.
+    taken; both are "bounded" if the growth is too little to be one. Only finite positive values count.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.where(np.isfinite(values) & (values > 0), np.log(values), np.nan)

@@ -117,8 +117,8 @@ class Growth(Probe):
 
     @property
     def needs_objective(self) -> bool:
-        """Always: it is about a cost."""
-        return True
+        """Whether data or the input to hold come from an objective; with a given input the target is ``target``."""
+        return self.along == "data" or self.input is None
 
     def measure(self, system: System, objective: Objective | None = None) -> xr.Dataset:
         """Growth for one network.

@@ -122,32 +122,32 @@ def cost_variables(found: np.ndarray, dims: tuple[str, ...], prefix: str = "") -
 
 
 @dataclass(frozen=True, eq=False)
-class Path:
+class TrainingPath:
     """The way that training took through parameter space.
 
     Attributes:
         system: the rule.
         points: parameters at each of the snapshots, in order.
-        epochs: the epoch of each snapshot.
+        steps: the optimiser step of each snapshot.
 
     """
 
     system: System
     points: Sequence[Params]
-    epochs: Sequence[int]
+    steps: Sequence[int]
 
-    def thinned(self, n_points: int) -> "Path":
+    def thinned(self, n_points: int) -> "TrainingPath":
         """At most so many of the snapshots, evenly chosen, the first and the last always."""
         n = len(self.points)
         if n <= n_points:
             return self
         chosen = np.unique(np.round(np.linspace(0, n - 1, n_points)).astype(int)).tolist()
-        return Path(self.system, [self.points[k] for k in chosen], [self.epochs[k] for k in chosen])
+        return TrainingPath(self.system, [self.points[k] for k in chosen], [self.steps[k] for k in chosen])
 
-    def to(self, dtype: torch.dtype) -> "Path":
+    def to(self, dtype: torch.dtype) -> "TrainingPath":
         """The same in another floating-point type."""
         points = [{k: p.to(dtype) if p.is_floating_point() else p for k, p in point.items()} for point in self.points]
-        return Path(self.system.to(dtype), points, self.epochs)
+        return TrainingPath(self.system.to(dtype), points, self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,17 +213,17 @@ class Landscape(Probe):
         """Whether it is about a whole run."""
         return self.across in ("path", "snapshots")
 
-    def measure(self, subject: System | Path, objective: Objective) -> xr.Dataset:
+    def measure(self, subject: System | TrainingPath, objective: Objective) -> xr.Dataset:
         """The cost around one θ, or along and across a path.
 
         Args:
-            subject: a ``Path`` for 'path' and 'snapshots', else the network.
+            subject: a ``TrainingPath`` for 'path' and 'snapshots', else the network.
             objective: data, loss and initial state.
 
         Returns:
             Dataset with ``cost`` and ``status`` (s2, s1). For a path besides: ``path_cost``, ``path_status``,
-            ``path_distance`` (point; the way gone, in parameter distance) and ``path_epoch``; for each snapshot its
-            ``snapshot_epoch``, its place ``snapshot_s1``, ``snapshot_s2``, and ``out_of_plane``, how far it is from the
+            ``path_distance`` (point; the way gone, in parameter distance) and ``path_step``; for each snapshot its
+            ``snapshot_step``, its place ``snapshot_s1``, ``snapshot_s2``, and ``out_of_plane``, how far it is from the
             plane; and ``explained_variance`` (axis).
 
         Raises:
@@ -232,13 +232,15 @@ class Landscape(Probe):
 
         """
         dtype = None if self.dtype is None else getattr(torch, self.dtype)
-        if isinstance(subject, Path):
+        if isinstance(subject, TrainingPath):
             if not self.needs_path:
                 raise TypeError(f"subject: expected one network for across={self.across!r}, came a path")
             path = subject.thinned(self.n_snapshots)
             return self.label(self._of_path(path if dtype is None else path.to(dtype), objective))
         if self.needs_path:
-            raise TypeError(f"subject: expected a Path for across={self.across!r}, came {type(subject).__name__}")
+            raise TypeError(
+                f"subject: expected a TrainingPath for across={self.across!r}, came {type(subject).__name__}"
+            )
         return self.label(self._around(subject if dtype is None else subject.to(dtype), objective))
 
     def _around(self, system: System, objective: Objective) -> xr.Dataset:
@@ -257,7 +259,7 @@ class Landscape(Probe):
         s = np.linspace(-self.extent, self.extent, self.n_points)
         return plane(system, objective, directions, s, s, memory=self.memory)
 
-    def _of_path(self, path: Path, objective: Objective) -> xr.Dataset:
+    def _of_path(self, path: TrainingPath, objective: Objective) -> xr.Dataset:
         system, space = path.system, ParameterSpace.of(path.system)
         vectors = torch.stack([space.flatten(point).double() for point in path.points])
         require(len(vectors) > 1, "path", "at least two snapshots", len(vectors))
@@ -279,9 +281,9 @@ class Landscape(Probe):
             memory=self.memory,
         )
         length = {"units": "1", "long_name": "distance in parameter space"}
-        epochs = np.asarray(path.epochs)
+        steps = np.asarray(path.steps)
         variables: dict[str, Any] = {
-            "snapshot_epoch": ("snapshot", epochs, {"long_name": "epoch", "units": "1"}),
+            "snapshot_step": ("snapshot", steps, {"long_name": "optimiser step", "units": "1"}),
             "snapshot_s1": ("snapshot", frame.along[:, 0].numpy(), length),
             "snapshot_s2": ("snapshot", frame.along[:, 1].numpy(), length),
             "out_of_plane": (
@@ -306,20 +308,24 @@ class Landscape(Probe):
         chosen = vectors[[0, len(vectors) // 2, -1]]
         return _seen_in(principal_plane(chosen).axes, vectors)
 
-    def _along(self, path: Path, vectors: Tensor, objective: Objective) -> dict[str, Any]:
+    def _along(self, path: TrainingPath, vectors: Tensor, objective: Objective) -> dict[str, Any]:
         between = np.arange(self.n_between) / self.n_between
-        points, epochs, distances, gone = [], [], [], 0.0
+        points, steps, distances, gone = [], [], [], 0.0
         for k in range(len(vectors) - 1):
-            step = float((vectors[k + 1] - vectors[k]).norm())
+            length = float((vectors[k + 1] - vectors[k]).norm())
             points += [path.system.interpolate(path.points[k], path.points[k + 1], float(s)) for s in between]
-            epochs += [path.epochs[k] + s * (path.epochs[k + 1] - path.epochs[k]) for s in between]
-            distances += [gone + s * step for s in between]
-            gone += step
+            steps += [path.steps[k] + s * (path.steps[k + 1] - path.steps[k]) for s in between]
+            distances += [gone + s * length for s in between]
+            gone += length
         stacked = stack_params([*points, path.points[-1]])
         found = costs(path.system, stacked, objective, memory=self.memory).numpy()
         return {
             **cost_variables(found, ("point",), "path_"),
-            "path_epoch": ("point", np.array([*epochs, path.epochs[-1]]), {"long_name": "epoch", "units": "1"}),
+            "path_step": (
+                "point",
+                np.array([*steps, path.steps[-1]], dtype=float),
+                {"long_name": "optimiser step", "units": "1"},
+            ),
             "path_distance": (
                 "point",
                 np.array([*distances, gone]),

@@ -40,9 +40,9 @@ def sensitivities(
         lengths: lengths N at which ‖∂ŷ_N/∂θ‖ is measured.
 
     Returns:
-        Dataset with ``log_state_sensitivity`` (time, start; natural logarithm of the spectral norm, minus infinity where
-        it is zero), ``separation`` (time, start; Euclidean distance from the first trajectory), ``fate`` (start), and
-        with lengths ``output_sensitivity`` (length, start) and ``block_sensitivity`` (length, start, block).
+        Dataset with ``log_state_sensitivity`` (time, start; natural logarithm of the spectral norm, minus infinity
+        where it is zero), ``separation`` (time, start; Euclidean distance from the first trajectory), ``fate`` (start),
+        and with lengths ``output_sensitivity`` (length, start) and ``block_sensitivity`` (length, start, block).
 
     Raises:
         ValueError: shapes that do not fit, lengths beyond the sequences.

@@ -52,15 +52,16 @@ def verdict(growth: "xarray.Dataset") -> str:
     sign = "positive" if low > _AT_ZERO else "negative" if high < -_AT_ZERO else "zero"
     if law == EXPONENTIAL:
         rate, (below, above) = float(first["rate"]), first["rate_interval"].values
-        text = f"exponential growth: the output's sensitivity grows like e^(rN), r = {rate:.3f} ({below:.3f} to {above:.3f})"
+        text = f"exponential growth: the output's sensitivity grows like e^(rN), r = {rate:.3f}"
+        text += f" ({below:.3f} to {above:.3f})"
         agree = below <= high + 0.02 and above >= low - 0.02
         text += f"; {lyapunov} {'agrees: chaos' if agree and sign == 'positive' else 'does not agree'}."
         ratio = float(growth["rate_ratio"])
         if math.isfinite(ratio):
             a, b = growth["rate_ratio_interval"].values
             text += (
-                f" The Gauss-Newton eigenvalue grows {ratio:.2f} ({a:.2f} to {b:.2f}) times as fast: clipping the gradient"
-                " leaves a curvature that explodes."
+                f" The Gauss-Newton eigenvalue grows {ratio:.2f} ({a:.2f} to {b:.2f}) times as fast: "
+                "clipping the gradient leaves a curvature that explodes."
             )
         return text
     if law == POLYNOMIAL:
@@ -88,9 +89,11 @@ def _growth(found: "xarray.Dataset", at: str) -> list[str]:
         values = found[quantity].median("start").values
         said = LAWS[law]
         if law == EXPONENTIAL:
-            said += " e^(%.4f N), %.4f to %.4f" % (float(chosen["rate"]), *chosen["rate_interval"].values)
+            low, high = chosen["rate_interval"].values
+            said += f" e^({float(chosen['rate']):.4f} N), {low:.4f} to {high:.4f}"
         elif law == POLYNOMIAL:
-            said += " N^%.2f, %.2f to %.2f" % (float(chosen["power"]), *chosen["power_interval"].values)
+            low, high = chosen["power_interval"].values
+            said += f" N^{float(chosen['power']):.2f}, {low:.2f} to {high:.2f}"
         n = found["length"].values
         lines.append(f"  {name}: {said}; median {values[0]:.3g} at N = {n[0]}, {values[-1]:.3g} at N = {n[-1]}")
     return lines
@@ -105,11 +108,9 @@ def _roughness(found: "xarray.Dataset", at: str) -> list[str]:
         if np.isfinite(float(row["median_distance"])):
             line += f", median distance {float(row['median_distance']):.3g}, depth {float(row['median_depth']):.3g}"
         if int(row["resolution"]):
-            coarser = ", ".join(
-                f"{count} on every {stride}."
-                for stride, count in zip(found["stride"].values[1:], counts[1:], strict=True)
-            )
-            line += f"; the grid is too coarse to count them ({coarser.rstrip('.')})"
+            grids = zip(found["stride"].values[1:], counts[1:], strict=True)
+            fewer = ", ".join(f"{count} with 1 in {stride}" for stride, count in grids)
+            line += f"; the grid is too coarse to count them ({fewer})"
         lines.append(line)
     return lines
 
@@ -118,10 +119,11 @@ def _smoothness(found: "xarray.Dataset", at: str) -> list[str]:
     value, residual = float(found["hessian_eigenvalue"][0]), float(found["hessian_residual"][0])
     curvature = f"{value:.3g} (residual {residual:.1e})" if math.isfinite(value) else "not converged"
     logs = found["log_state_sensitivity"].values / math.log(10)
+    spread = f"10^{np.median(logs):.1f} (10^{logs.min():.1f} to 10^{logs.max():.1f})"
     return [
         f"{at}cost {float(found['cost']):.3g}, ‖∇V‖ {float(found['gradient_norm']):.3g}, "
         f"largest Hessian eigenvalue {curvature}, "
-        f"‖∂x[T]/∂x[0]‖ 10^{np.median(logs):.1f} at T = {int(found['length'])} (10^{logs.min():.1f} to 10^{logs.max():.1f})"
+        f"‖∂x[T]/∂x[0]‖ {spread} at T = {int(found['length'])}"
     ]
 
 

@@ -24,6 +24,8 @@ class Task(ABC):
     """A frozen description that gives data, cost, head and the constant inputs to probe."""
 
     name: ClassVar[str]
+    loss: ClassVar[str] = "squared-error"
+    """The name of the loss whose mean over sequences, steps and outputs is what ``reported`` gives."""
     input_size: ClassVar[int]
     output_size: ClassVar[int]
 

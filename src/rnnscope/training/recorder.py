@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from rnnscope.base.errors import require
 from rnnscope.runs.folder import SNAPSHOTS_AT, RunFolder, refuse_existing, snapshot_due
+from rnnscope.runs.objectives import check_objective, write_objective
 from rnnscope.runs.run import Run
 from rnnscope.runs.sequences import checked_sequences, write_sequences
+from rnnscope.smoothness import Objective
 from rnnscope.systems import describe_model
 
 EVERY_EPOCH_BELOW = 1_000_000  # parameters
@@ -39,7 +41,8 @@ class Recorder:
         path: a new folder for the run.
         model: any nn.Module with a recurrent core, or a pair (core, head).
         sequences: some input sequences of your task (sequence, time, channel), of which up to 64 are kept: probes then
-            begin at states that the network visits on them.
+            begin at states that the network visits on them. None: the inputs of the objective, if one is given.
+        objective: the cost of your task, an ``Objective``, with up to 64 of its sequences kept: for probes of the cost.
         optimizer: if given, ``step`` counts its steps; otherwise the calls of ``epoch``.
         every: weights are kept at every so many calls; None: at every call below a million parameters, else at calls 1
             … 8, 10, 12, 14, 16, 20, … (four to a factor of two) and the last one, when the recorder is closed.
@@ -61,6 +64,7 @@ class Recorder:
         model: nn.Module | tuple[nn.Module, nn.Module],
         *,
         sequences: Any = None,
+        objective: Objective | None = None,
         optimizer: torch.optim.Optimizer | None = None,
         every: int | None = None,
         resume: bool = False,
@@ -105,11 +109,16 @@ class Recorder:
                     stacklevel=2,
                 )
             input_size = description.get("core", {}).get("input_size")
+            if objective is not None:
+                check_objective(objective)
+                sequences = objective.inputs if sequences is None else sequences
             if sequences is not None:
                 checked_sequences(sequences, input_size)
             self._folder = RunFolder.create(self.path, config or {}, description, {**(provenance or {}), **self._kept})
             if sequences is not None:
                 write_sequences(self.path, sequences, input_size)
+            if objective is not None:
+                write_objective(self.path, objective)
             self._folder.write_snapshot(0, self._tensors(), None)
         self.seconds = time.perf_counter() - began
 
