@@ -119,6 +119,78 @@ def make_summary(orbits: xr.Dataset) -> xr.Dataset:
     )
 
 
+LIMITS = "fixed_point cycle closed_curve torus chaos continuum divergence undetermined"
+
+
+def make_attractors(
+    *,
+    n_epochs: int = 20,
+    n_inputs: int = 4,
+    n_attractors: int = 2,
+    kinds: np.ndarray | None = None,
+    fractions: np.ndarray | None = None,
+    n_exponents: int = 3,
+    seed: int = 0,
+) -> xr.Dataset:
+    """What ``Attractors`` says: a fixed point; then closed curves, and beside them fixed points at the lower inputs."""
+    random = np.random.default_rng(seed)
+    if kinds is not None:
+        n_epochs, n_inputs, n_attractors = kinds.shape
+    epochs = np.arange(1, n_epochs + 1) * 5
+    frequency = np.linspace(np.pi / 16, np.pi / 8, n_inputs)
+    grid = (n_epochs, n_inputs, n_attractors)
+    if kinds is None:
+        kinds = np.full(grid, -1)
+        kinds[..., 0] = np.where(np.arange(n_epochs)[:, None] < n_epochs / 2, 0, 2)
+        if n_attractors > 1:
+            kinds[n_epochs // 2 :, : n_inputs // 2, :2] = 0, 2
+    kinds = kinds.astype(np.int8)
+    there = kinds >= 0
+    if fractions is None:
+        fractions = np.where(there, 1 / np.maximum(there.sum(-1, keepdims=True), 1), np.nan)
+    leading = np.select([kinds == 0, kinds == 1, kinds == 4], [-0.1, -0.2, 0.1], 0.0)
+    exponents = leading[..., None] - 0.05 * np.arange(n_exponents) - 1e-3 * random.random((*grid, n_exponents))
+    exponents[~there | np.isin(kinds, (6,))] = np.nan
+    size, angle = 0.95 * random.random((*grid, 4)) ** 0.2, random.uniform(-np.pi, np.pi, (*grid, 4))
+    known = np.isin(kinds, (0, 1))[..., None]
+    flags = {"flag_values": np.arange(8, dtype=np.int8), "flag_meanings": LIMITS}
+    cell = ("step", "input", "attractor")
+    return xr.Dataset(
+        {
+            "kind": (cell, kinds, flags),
+            "period": (cell, np.select([kinds == 0, kinds == 1], [1, 2], 0).astype(np.int32)),
+            "fraction": (cell, fractions),
+            "fraction_error": (cell, np.where(there, 0.1, np.nan)),
+            "frequency": (cell, np.where(kinds == 2, frequency[:, None], np.nan), {"units": "rad/step"}),
+            "lyapunov_exponent": ((*cell, "exponent"), exponents, {"units": "nat/step"}),
+            "lyapunov_error": ((*cell, "exponent"), np.where(np.isfinite(exponents), 0.004, np.nan)),
+            "multiplier_real": ((*cell, "multiplier"), np.where(known, size * np.cos(angle), np.nan)),
+            "multiplier_imag": ((*cell, "multiplier"), np.where(known, size * np.sin(angle), np.nan)),
+            "location": ((*cell, "state"), np.where(there[..., None], random.normal(size=(*grid, 3)), np.nan)),
+            "output_mean": ((*cell, "output"), np.where(there, random.normal(size=grid), np.nan)[..., None]),
+        },
+        coords={
+            "step": epochs * 10,
+            "epoch": ("step", epochs),
+            "input": np.arange(n_inputs),
+            "input_value": (
+                ("input", "channel"),
+                frequency[:, None],
+                {"long_name": "input frequency ω", "units": "rad/step"},
+            ),
+            "attractor": np.arange(n_attractors),
+            "exponent": np.arange(n_exponents),
+            "state": ["h0", "h1", "h2"],
+        },
+        attrs={"probe": "attractors", "references": "Ribeiro et al., AISTATS 2020."},
+    )
+
+
+@pytest.fixture
+def attractors() -> Callable[..., xr.Dataset]:
+    return make_attractors
+
+
 @pytest.fixture
 def orbits() -> Callable[..., xr.Dataset]:
     return make_orbits

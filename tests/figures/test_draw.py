@@ -10,15 +10,18 @@ import rnnscope as rs
 from rnnscope.base.errors import RunError
 from rnnscope.figures._orbit_layers import MAX_COLUMNS, make_columns
 
+STATES = ("phase-portrait",)  # of what no probe keeps by default
+
 
 @pytest.fixture
-def run(orbits, scalars):
+def run(orbits, scalars, attractors):
+    stored = {"orbits": orbits(n_epochs=10), "attractors": attractors(n_epochs=10)}
     return SimpleNamespace(
-        dataset=lambda name: orbits(n_epochs=10), has=lambda name, **settings: not settings, scalars=scalars(10)
+        dataset=stored.__getitem__, has=lambda name, **settings: name in stored and not settings, scalars=scalars(10)
     )
 
 
-@pytest.mark.parametrize("name", ["frequency", "kind-map", "loss", "orbit-diagram", "transient", "tunnel"])
+@pytest.mark.parametrize("name", [name for name in rs.figures.names() if name not in STATES])
 @pytest.mark.parametrize("backend", ["matplotlib", "plotly"])
 def test_every_figure_takes_what_it_needs_from_the_run(run, name, backend):
     figure = rs.figures.draw(name, run, backend=backend)
@@ -31,6 +34,23 @@ def test_settings_are_passed_on_and_wrong_ones_named(run):
         rs.figures.draw("orbit-diagram", run, input=3)
     with pytest.raises(ValueError, match="unknown figure 'orbits'"):
         rs.figures.draw("orbits", run)
+
+
+def test_what_is_drawn_is_the_first_of_the_results_that_a_run_has(attractors):
+    asked = []
+
+    def dataset(name, **settings):
+        asked.append((name, settings))
+        return attractors(n_epochs=3)
+
+    stored: set[str] = set()
+    run: Any = SimpleNamespace(dataset=dataset, has=lambda name, **settings: name in stored)
+    for stored in ({"attractors", "lyapunov"}, {"lyapunov"}, set()):
+        run.has = lambda name, stored=stored, **settings: name in stored
+        rs.figures.draw("exponents", run)
+    assert asked == [("attractors", {}), ("lyapunov", {}), ("lyapunov", {})]
+    rs.figures.draw("exponents", run, exponents=attractors(n_epochs=2))
+    assert len(asked) == 3
 
 
 def test_a_run_without_orbits_says_so(scalars):

@@ -255,7 +255,9 @@ def test_importing_the_room_loads_no_backend():
 
 def test_figures_by_name():
     assert rs.figures.names() == [
+        "attractor-map",
         "compare-orbits",
+        "exponents",
         "frequency",
         "kind-map",
         "loss",

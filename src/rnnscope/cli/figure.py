@@ -7,12 +7,14 @@ from cyclopts import Parameter
 from rnnscope.cli import _options as o
 from rnnscope.cli._terminal import named_warnings, out
 
+FIGURES = (
+    "Figure: orbit-diagram, loss (of one run or several), tunnel, kind-map, transient, frequency; "
+    "of the probe attractors: attractor-map, exponents."
+)
+
 
 def figure(
-    name: Annotated[
-        str,
-        Parameter(help="Figure: orbit-diagram, loss (of one run or several), tunnel, kind-map, transient, frequency."),
-    ],
+    name: Annotated[str, Parameter(help=FIGURES)],
     runs: o.Runs,
     *,
     output: o.Output,

@@ -4,10 +4,10 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
 
 >>> names()
-['compare-orbits', 'frequency', 'kind-map', 'loss', 'orbit-diagram', 'transient', 'tunnel']
+['attractor-map', 'compare-orbits', 'exponents', 'frequency', 'kind-map', 'loss', 'orbit-diagram', ...]
 >>> load("orbit-diagrm")
 Traceback (most recent call last):
-ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: compare-orbits, ...
+ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: attractor-map, ...
 
 Importing the room loads neither matplotlib nor plotly; a backend is loaded when it first draws.
 """
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from rnnscope.figures._draw import draw as draw
     from rnnscope.figures._save import backend_for as backend_for
     from rnnscope.figures._save import save as save
+    from rnnscope.figures.gallery.attractor_map import attractor_map as attractor_map
     from rnnscope.figures.gallery.compare_orbits import compare_orbits as compare_orbits
+    from rnnscope.figures.gallery.exponents import exponents as exponents
     from rnnscope.figures.gallery.frequency import frequency as frequency
     from rnnscope.figures.gallery.kind_map import kind_map as kind_map
     from rnnscope.figures.gallery.loss import loss as loss

@@ -12,7 +12,6 @@ from rnnscope.figures._orbit_plotly import (
     legend_of,
     loss_axis,
     loss_trace,
-    menu_of,
     panel_traces,
 )
 
@@ -54,6 +53,6 @@ def draw(comparison: Comparison) -> go.Figure:
     figure.update_xaxes(title="epoch", row=len(heights))
     figure.update_annotations(font={"size": 13})
     if len(first.panels) > 1:
-        menu = menu_of(first.panels, owners, shown)
+        menu = _style.input_menu([layers.words for layers in first.panels], owners, shown)
         figure.update_layout(updatemenus=[{**menu, "pad": {"b": 26, "t": 0}}], margin={"t": 66})
     return figure

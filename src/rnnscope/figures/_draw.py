@@ -10,19 +10,21 @@ from rnnscope.figures._style import Backend
 if TYPE_CHECKING:
     from rnnscope.runs import Run
 
-
+Source = str | tuple[str, dict[str, Any]]
+SOURCES: dict[str, tuple[Source, ...]] = {"orbits": ("orbits",), "attractors": ("attractors",)}
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
 
 
 def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotlib", **settings: Any) -> Any:
     """Draw a figure from what a run holds, or of several runs side by side; nothing is measured.
 
-    The figure's arguments ``orbits``, ``summary`` and ``scalars`` are taken from the run unless they are
-    given.
+    The arguments that the figure cannot do without, results of probes and what ``summarise_orbits`` says of them, and
+    ``scalars``, are taken from the run unless they are given. A figure's module says by ``SOURCES`` which results an
+    argument is taken from: names of probes, or a name with settings, of which the first that the run has is drawn.
 
     Args:
         name: one of ``rnnscope.figures.names()``.
-        run: a run whose probe ``orbits`` was measured, where the figure needs it; or several of them, for
+        run: a run in which the probe whose results the figure shows was measured; or several of them, for
             ``orbit-diagram`` (drawn as ``compare-orbits``) and ``loss``.
         backend: ``"matplotlib"`` or ``"plotly"``.
         **settings: further arguments of the figure, such as ``inputs`` or ``output``.
@@ -46,15 +48,25 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
     figure = load(name)
     parameters = inspect.signature(figure).parameters
     _check(name, parameters, settings)
-    wanted = [key for key in ("orbits", "summary", "scalars") if key in parameters and key not in settings]
-    if "orbits" in wanted:
-        beginning = {"n_transient": 0} if name == "transient" and run.has("orbits", n_transient=0) else {}
-        settings["orbits"] = run.dataset("orbits", **beginning)
-    if "scalars" in wanted:
-        settings["scalars"] = run.scalars
-    if "summary" in wanted and parameters["summary"].default is inspect.Parameter.empty:
-        settings["summary"] = summarise_orbits(run.dataset("orbits"))
+    sources = SOURCES | getattr(inspect.getmodule(figure), "SOURCES", {})
+    for key, parameter in parameters.items():
+        needed = parameter.default is inspect.Parameter.empty
+        if key in settings:
+            continue
+        if key == "scalars":
+            settings[key] = run.scalars
+        elif key == "summary" and needed:
+            settings[key] = summarise_orbits(run.dataset("orbits"))
+        elif key in sources and needed:
+            settings[key] = _stored(run, sources[key])
     return figure(backend=backend, **settings)
+
+
+def _stored(run: "Run", sources: tuple[Source, ...]) -> Any:
+    """The first of the results that the run has; if it has none, its own error about the last says what there is."""
+    wanted = [(source, {}) if isinstance(source, str) else source for source in sources]
+    probe, settings = next((each for each in wanted if run.has(each[0], **each[1])), wanted[-1])
+    return run.dataset(probe, **settings)
 
 
 def _draw_several(name: str, runs: "list[Run]", backend: Backend, settings: dict[str, Any]) -> Any:

@@ -53,7 +53,7 @@ def draw(diagram: Diagram) -> go.Figure:
     figure.update_xaxes(range=list(diagram.epoch_limits), constrain="range", showgrid=False)
     figure.update_xaxes(title="epoch", row=n_rows, col=1)
     if len(panels) > 1:
-        figure.update_layout(updatemenus=[menu_of(panels, owners, first)])
+        figure.update_layout(updatemenus=[_style.input_menu([layers.words for layers in panels], owners, first)])
     else:
         figure.update_layout(
             title={"text": panels[0].words, "x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 13}}
@@ -170,18 +170,6 @@ def density_picture(density: np.ndarray, n_samples: int) -> str:
     palette[:, :3] = [int(OSCILLATES[at : at + 2], 16) for at in (1, 3, 5)]
     palette[1:, 3] = np.linspace(0.3, 1.0, N_LEVELS - 1) * 255
     return data_address(indexed_png(levels, palette))
-
-
-def menu_of(panels: list[Layers], owners: list[int | None], first: int) -> dict[str, Any]:
-    buttons = [
-        {
-            "label": layers.words,
-            "method": "restyle",
-            "args": [{"visible": [owner is None or owner == at for owner in owners]}],
-        }
-        for at, layers in enumerate(panels)
-    ]
-    return _style.plotly_menu(buttons, first)
 
 
 def legend_of(diagram: Diagram, kinds: list[str]) -> list[dict[str, Any]]:

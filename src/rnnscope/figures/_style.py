@@ -208,6 +208,19 @@ def plotly_menu(buttons: list[dict[str, Any]], first: int) -> dict[str, Any]:
     }
 
 
+def input_menu(words: list[str], owners: list[int | None], first: int) -> dict[str, Any]:
+    """A menu of inputs that shows the traces of the chosen one, and those that no input owns."""
+    buttons = [
+        {
+            "label": label,
+            "method": "restyle",
+            "args": [{"visible": [owner is None or owner == at for owner in owners]}],
+        }
+        for at, label in enumerate(words)
+    ]
+    return plotly_menu(buttons, first)
+
+
 def legend_entry(name: str, colour: str, *, line: bool = False, symbol: str = "square") -> dict[str, Any]:
     """A scatter trace with no data that stands for ``name`` in a plotly legend."""
     look = (

@@ -14,6 +14,8 @@ from rnnscope.figures._orbit_layers import Orbits
 if TYPE_CHECKING:
     import xarray
 
+SOURCES = {"orbits": (("orbits", {"n_transient": 0}), "orbits")}
+
 
 def transient(
     orbits: "xarray.Dataset",
