@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import xarray
 
     from rnnscope.report.attractor_story import AttractorPhase, Group, LimitSet
+    from rnnscope.report.point_story import PointGroup, PointPhase
     from rnnscope.report.story import Phase
     from rnnscope.runs import Run
 
@@ -24,6 +25,10 @@ def phases_data(run: "Run", name: str, dataset: "xarray.Dataset") -> list[dict[s
         from rnnscope.report.attractor_story import attractor_phases
 
         return [asdict(phase) for phase in attractor_phases(dataset)]
+    if name == "fixedpoints":
+        from rnnscope.report.point_story import point_phases
+
+        return [asdict(phase) for phase in point_phases(dataset)]
     return []
 
 
@@ -33,6 +38,10 @@ def phases_table(run: "Run", name: str, dataset: "xarray.Dataset") -> Table | No
         return _orbit_table(run, dataset)
     if name == "attractors":
         return _attractor_table(dataset)
+    if name == "fixedpoints":
+        return _point_table(dataset)
+    if name == "lyapunov":
+        return _exponent_table(dataset)
     return None
 
 
@@ -75,7 +84,54 @@ def _attractor_table(attractors: "xarray.Dataset") -> Table:
     return table
 
 
-def _inputs(group: "Group", n_inputs: int) -> str:
+def _point_table(points: "xarray.Dataset") -> Table:
+    """Epochs, inputs, what there is, and the slowest time constant of a stable point."""
+    from rnnscope.report.point_story import point_phases
+
+    n_inputs = points.sizes["input"]
+    table = _table("epochs", "inputs", "in reach", "slowest (steps)")
+    for phase in point_phases(points):
+        epochs = _epochs(phase)
+        for group in phase.groups:
+            slowest = "" if group.slowest != group.slowest else f"{group.slowest:.3g}"
+            table.add_row(epochs, _inputs(group, n_inputs), group.words(), slowest)
+            epochs = ""
+    return table
+
+
+def _exponent_table(lyapunov: "xarray.Dataset") -> Table:
+    """At ten epochs at most: λ1 and λ2 over inputs and starts, the Kaplan-Yorke dimension, how many converged."""
+    import numpy as np
+
+    from rnnscope.figures._data import by_step, flags
+
+    data = by_step(lyapunov)
+    table = _table("epoch", "λ1 (nat/step)", "λ2", "Kaplan–Yorke dimension", "converged")
+    converged = data["status"].values == flags(data["status"])["converged"]
+    shown = np.unique(np.linspace(0, data.sizes["step"] - 1, min(10, data.sizes["step"])).round().astype(int))
+    for step in shown.tolist():
+        at = data.isel(step=step)
+        exponents = [at["lyapunov_exponent"].isel(exponent=k).values for k in range(min(2, data.sizes["exponent"]))]
+        table.add_row(
+            str(int(at["epoch"])),
+            *[_range(values) for values in exponents],
+            *[""] * (2 - len(exponents)),
+            _range(at["kaplan_yorke"].values, "{:.2f}"),
+            f"{converged[step].sum()} of {converged[step].size}",
+        )
+    return table
+
+
+def _range(values: Any, form: str = "{:.4f}") -> str:
+    """From the least to the largest of what is known."""
+    known = values[values == values]
+    if not known.size:
+        return "not known"
+    low, high = (form.format(value + 0.0).replace("-", "−") for value in (known.min(), known.max()))
+    return low if low == high else f"{low} … {high}"
+
+
+def _inputs(group: "Group | PointGroup", n_inputs: int) -> str:
     """Which inputs, and in what part of the epochs these are exactly their sets."""
     if len(group.inputs) == n_inputs:
         words = "all" if n_inputs > 1 else f"{group.values[0]:.3g}"
@@ -110,7 +166,7 @@ def _rest(limit: "LimitSet") -> str:
     return f"|μ1| = {limit.multiplier:.3f}" if limit.multiplier == limit.multiplier else ""
 
 
-def _epochs(phase: "Phase | AttractorPhase") -> str:
+def _epochs(phase: "Phase | AttractorPhase | PointPhase") -> str:
     first, last = phase.first_epoch, phase.last_epoch
     return f"{first} – {last}" if first != last else str(first)
 
