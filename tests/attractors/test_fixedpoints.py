@@ -1,6 +1,7 @@
 """The probe of fixed points: networks that hold bits, lines and rings, maps with known cycles, and failures."""
 
 import importlib.util
+import itertools
 import math
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def test_ten_times_more_starts_and_another_method_find_no_further_point(model):
     system = networks.flipflop_system(model).to(torch.float64)
     sequences = flipflop_sequences()
     few = FixedPoints().measure(system, sequences)
-    many = FixedPoints(n_starts=5120, noise=(0.0, 0.5, 1.0, 2.0), seed=1).measure(system, sequences)
+    many = FixedPoints(n_starts=10240, noise=(0.0, 0.5, 1.0, 2.0), seed=1).measure(system, sequences)
     known = few.location.values[0]
     within = many.reachable.values[0]
     assert within.sum() == 27
@@ -330,7 +331,7 @@ def test_points_out_of_reach_are_marked_and_not_counted():
 
 
 def test_a_map_without_fixed_points_gives_no_point():
-    found = FixedPoints(periods=(1, 2)).measure(formula(lambda x: x**2 + 1))
+    found = FixedPoints(periods=(1, 2), n_starts=512).measure(formula(lambda x: x**2 + 1))
     assert found.n_points.sum() == 0
     assert (found.status.values == -1).all()
     assert (found["index"].values == -1).all()
@@ -343,7 +344,7 @@ def test_starts_that_all_diverge_are_data():
     grows = FixedPoints().measure(formula(lambda x: 3 * x + 1))
     assert grows.location.values[0, 0, 0] == pytest.approx(-0.5)
     assert grows.stable.values[0].tolist() == [UNSTABLE]
-    bursts = FixedPoints().measure(formula(lambda x: (x**2 + 50).exp().exp()))
+    bursts = FixedPoints(n_starts=512).measure(formula(lambda x: (x**2 + 50).exp().exp()))
     assert bursts.n_points.sum() == 0
     assert bursts.n_outcomes.sel(outcome="escaped").sum() == 512
     assert np.isnan(bursts.residual_quantile.values).all()
@@ -432,6 +433,32 @@ def test_degree_counts_signs_and_is_not_given_on_a_line():
     assert FixedPoints().measure(tanh_map(2.0)).degree.values.tolist() == [1.0]
     assert np.isnan(FixedPoints().measure(linear(np.diag([1.0, 0.5]))).degree.values).all()
     assert np.isnan(FixedPoints().measure(tanh_map(1.0)).degree.values).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_relu_networks_have_the_fixed_points_of_their_linear_pieces(seed):
+    """Exact: for every set of active units solve (1 - D W) x = D b, and keep x if those units are active there."""
+    generator = np.random.default_rng(seed)
+    n = 5
+    W, b = 0.9 * generator.standard_normal((n, n)), 0.5 * generator.standard_normal(n)
+    exact = []
+    for active in itertools.product([0.0, 1.0], repeat=n):
+        D = np.diag(active)
+        x = np.linalg.solve(np.eye(n) - D @ W, D @ b)
+        if ((W @ x + b > 0) == np.array(active, dtype=bool)).all():
+            exact.append((*x, (np.abs(np.linalg.eigvals(D @ W)) > 1).sum()))
+    core = nn.RNN(1, n, nonlinearity="relu").double()
+    with torch.no_grad():
+        core.weight_hh_l0.copy_(torch.as_tensor(W))
+        core.bias_ih_l0.copy_(torch.as_tensor(b))
+        core.bias_hh_l0.zero_()
+    found = FixedPoints().measure(as_system(core))
+    fixed = of_kind(found, FIXED_POINT)
+    own = np.column_stack([fixed.location.values, fixed["index"].values])
+    assert len(own) == len(exact)
+    if exact:
+        order = [np.lexsort(np.round(np.array(rows), 6).T) for rows in (own, exact)]
+        np.testing.assert_allclose(own[order[0]], np.array(exact)[order[1]], atol=1e-8)
 
 
 def test_brute_force_on_a_line_of_starts_finds_nothing_more():

@@ -84,7 +84,7 @@ class FixedPoints(Probe):
     starts: Any = None
     n_orbits: int = 64
     n_steps: int = 200
-    n_starts: int = 512
+    n_starts: int = 1024
     noise: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0)
     distinct: float = 1e-6
     margin: float = 0.1
