@@ -10,7 +10,7 @@ import rnnscope as rs
 from rnnscope.base.errors import RunError
 from rnnscope.figures._orbit_layers import MAX_COLUMNS, make_columns
 
-STATES = ("phase-portrait",)  # of what no probe keeps by default
+OTHERS = ("compare-orbits", "phase-portrait")  # of several runs; of states, which are not kept by default
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def run(orbits, scalars, attractors):
     )
 
 
-@pytest.mark.parametrize("name", [name for name in rs.figures.names() if name not in STATES])
+@pytest.mark.parametrize("name", [name for name in rs.figures.names() if name not in OTHERS])
 @pytest.mark.parametrize("backend", ["matplotlib", "plotly"])
 def test_every_figure_takes_what_it_needs_from_the_run(run, name, backend):
     figure = rs.figures.draw(name, run, backend=backend)

@@ -261,6 +261,7 @@ def test_figures_by_name():
         "frequency",
         "kind-map",
         "loss",
+        "multipliers",
         "orbit-diagram",
         "transient",
         "tunnel",

@@ -4,7 +4,7 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
 
 >>> names()
-['attractor-map', 'compare-orbits', 'exponents', 'frequency', 'kind-map', 'loss', 'orbit-diagram', ...]
+['attractor-map', 'compare-orbits', 'exponents', 'frequency', 'kind-map', 'loss', 'multipliers', ...]
 >>> load("orbit-diagrm")
 Traceback (most recent call last):
 ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: attractor-map, ...
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.frequency import frequency as frequency
     from rnnscope.figures.gallery.kind_map import kind_map as kind_map
     from rnnscope.figures.gallery.loss import loss as loss
+    from rnnscope.figures.gallery.multipliers import multipliers as multipliers
     from rnnscope.figures.gallery.orbit_diagram import orbit_diagram as orbit_diagram
     from rnnscope.figures.gallery.transient import transient as transient
     from rnnscope.figures.gallery.tunnel import tunnel as tunnel

@@ -61,7 +61,7 @@ def save(figure: Any, path: str | Path) -> Path:
         )
     with replacing(path) as temporary:
         if wanted == "plotly":
-            page = figure.to_html(include_plotlyjs=True, full_html=True, config=PLOTLY_CONFIG)
+            page = figure.to_html(include_plotlyjs=True, full_html=True, config=PLOTLY_CONFIG, auto_play=False)
             scheme = '<head><meta name="color-scheme" content="light dark"><title>rnnscope</title>'
             temporary.write_text(page.replace("<head>", scheme, 1), encoding="utf-8")
         else:
