@@ -1,5 +1,6 @@
 """The kinds of limit sets on maps with known answers, on networks built to have them, and on traps."""
 
+import importlib.util
 import math
 import re
 import subprocess
@@ -12,6 +13,7 @@ import torch
 import xarray as xr
 from torch import nn
 
+from rnnscope import models
 from rnnscope.attractors import Attractors, kind_names
 from rnnscope.base.errors import NonDeterministicError
 from rnnscope.systems import as_system, textbook
@@ -35,6 +37,15 @@ def tanh_network(matrix, bias=0.0) -> torch.nn.RNN:
         network.weight_hh_l0.copy_(torch.as_tensor(matrix, dtype=torch.float64))
         network.bias_ih_l0.fill_(bias)
     return network
+
+
+def trained_networks():
+    spec = importlib.util.spec_from_file_location("networks", Path(__file__).parent / "networks" / "train.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def rotation(phi):
@@ -71,11 +82,34 @@ def test_chaos_of_the_logistic_map(r, exponent):
     assert 0 < float(found.lyapunov_error[0, 0, 0]) < 0.02
 
 
-@pytest.mark.parametrize("r", [3.0, 1 + math.sqrt(6), 3.5699])
-def test_at_bifurcations_and_beyond_the_longest_period_nothing_is_guessed(r):
-    """At flips the approach is algebraic; at 3.5699 the period is more than 64."""
+@pytest.mark.parametrize("r", [3.0, 1 + math.sqrt(6)])
+def test_at_bifurcations_nothing_is_guessed(r):
+    """The approach is algebraic."""
     found = Attractors(starts=LINE[:2], n_extensions=1).measure(textbook.logistic(r))
     assert kinds(found) == {"undetermined": 1}
+
+
+def test_cycles_longer_than_the_first_look():
+    """At r = 3.5699, between the accumulated flips, the period is 128."""
+    system = textbook.logistic(3.5699)
+    assert kinds(Attractors(starts=LINE[:2], n_extensions=0).measure(system)) == {"undetermined": 1}
+    found = Attractors(starts=LINE[:2], n_extensions=1).measure(system)
+    assert (kinds(found), int(found.period[0, 0])) == ({"cycle": 1}, 128)
+
+
+def test_an_orthogonal_network_with_modrelu_has_no_attractor():
+    network = models.build("orthogonal", input_size=1, hidden_size=8, output_size=1).double()
+    found = Attractors(inputs=[[0.3]], starts="normal(1)", n_starts=4).measure(as_system(network))
+    assert kinds(found) == {"continuum": 1}
+    assert np.abs(found.lyapunov_exponent[0, 0]).max() < 1e-7
+
+
+@pytest.mark.parametrize("model", ["rnn", "gru", "lstm"])
+def test_three_bits_are_eight_fixed_points(model):
+    found = Attractors(starts="normal(1)", n_starts=64).measure(trained_networks().flipflop_system(model))
+    assert kinds(found) == {"fixed_point": 8}
+    corners = {tuple(np.sign(row)) for row in np.round(found.output_mean.values[0])}
+    assert len(corners) == 8
 
 
 def test_henon_and_starts_that_diverge():

@@ -74,7 +74,9 @@ def test_only_fixed_points_and_cycles_are_drawn(attractors):
 
 def test_fixed_points_open_if_not_stable_and_without_those_out_of_reach():
     (panel, _) = make_spectra(points(n_epochs=1), None, None, everything=True).panels
-    drawn = {SYMBOLS[code]: np.real(panel.multiplier[panel.symbol == code]).tolist() for code in np.unique(panel.symbol)}
+    drawn = {
+        SYMBOLS[code]: np.real(panel.multiplier[panel.symbol == code]).tolist() for code in np.unique(panel.symbol)
+    }
     assert drawn == {"fixed point": [0.5, 0.3], "unstable fixed point": [1.5, 0.2], "unstable cycle": [1.2, -1.1]}
     for backend in BACKENDS:
         render(rs.figures.multipliers(points(), backend=backend))

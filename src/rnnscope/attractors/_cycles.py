@@ -16,7 +16,7 @@ _EXACT_RETURN = 1e-9  # relative to 1 + |x|
 _IMPROVES = 0.97  # from one half of the window to the next
 _ITERATIONS = 40  # of Newton's method: it begins close, or not at all
 _NEAR = 0.1  # distance from a cycle below which an approach can be linear, relative to 1 + |x|
-_FAR = 4.0  # how far Newton's method may go from where the orbit is, relative to the spread of the window
+_FAR = 30.0  # how far Newton's method may go from where the orbit is, relative to the spread of the window
 
 
 @dataclass

@@ -45,6 +45,7 @@ class Limit:
     residual: float = np.nan
     drift: float = np.nan
     n_steps: int = 0
+    keeps_lengths: bool = False
     followed: bool = True  # whether the exponents are its own, not those of another row on the same set
 
 
@@ -53,7 +54,6 @@ class Effort:
     """How long to run and what to look for: the settings of the probe."""
 
     n_transient: int
-    n_window: int
     n_steps: int
     n_extensions: int
     n_exponents: int
@@ -92,7 +92,7 @@ class _Search:
         for attempt in range(self.effort.n_extensions + 1):
             factor = 4**attempt
             self._advance(factor * self.effort.n_transient)
-            waiting = self._look_for_cycles() if len(self.active) else self.active
+            waiting = self._look_for_cycles(factor) if len(self.active) else self.active
             if attempt < self.effort.n_extensions:
                 self.active = self.active[~torch.isin(self.active, waiting)]
             else:
@@ -123,18 +123,19 @@ class _Search:
             self.limits[row] = Limit(DIVERGENCE, n_steps=self.elapsed)
         self.active = self.active[~gone]
 
-    def _look_for_cycles(self) -> Tensor:
+    def _look_for_cycles(self, factor: int) -> Tensor:
         """Settle the rows that have come to a cycle; returns those of the others that are on their way to one."""
-        rows = self.active
-        window = self._states(rows, self.effort.n_window)
-        self.elapsed += self.effort.n_window
+        rows, longest = self.active, factor * self.effort.max_period
+        n_steps = max(512, 8 * longest)
+        window = self._states(rows, n_steps)
+        self.elapsed += n_steps
         self.state[rows] = window[-1]
         self._retire_escaped()
         finite = torch.isin(rows, self.active)
         rows, window = rows[finite], window[:, finite]
         if not len(rows):
             return rows
-        cycles = find_cycles(self.system, window, self.inputs[rows], self.effort.max_period)
+        cycles = find_cycles(self.system, window, self.inputs[rows], longest)
         leading = cycles.multipliers[:, 0].abs()
         settled = (cycles.distance <= SETTLED) & (cycles.period > 0)
         neutral = settled & ~cycles.attracts & ((leading - 1).abs() <= MARGIN)
@@ -233,6 +234,7 @@ class _Search:
                 steadiness=max(motion.steadiness, float(steadiness[at])),
                 size=float(ensemble.size[at]),
                 frequency=float(frequencies[followed.tolist().index(of)]) if periodic else np.nan,
+                keeps_lengths=motion.keeps_lengths,
                 followed=at in motions,
                 drift=self.limits[row].drift,
                 n_steps=self.elapsed,

@@ -17,17 +17,22 @@ from rnnscope.systems.system import Weights
 _REGULAR = 3.0  # digits in which two halves of a regular orbit agree at least
 _IRREGULAR = 2.5, 3.5  # digits of chaos: below the first for certain, above the second not
 _NO_TRANSIENT = 60.0  # nats: more than from one rounding error (e^-37) to the size of the whole set
+_NEUTRAL = 1e-5  # of the resolution: exponents of a map that keeps lengths
 _INTERVAL = 5  # steps between orthonormalisations
 
 
 @dataclass(frozen=True)
 class Motion:
-    """Which kind, the leading exponents with their errors, and the error of averages over the set, relative to it."""
+    """Which kind, the leading exponents with their errors, and the error of averages over the set, relative to it.
+
+    ``keeps_lengths``: differences neither grow nor shrink at all, so that starts stay as far apart as they are.
+    """
 
     kind: int
     exponents: np.ndarray
     exponent_errors: np.ndarray
     steadiness: float
+    keeps_lengths: bool = False
 
 
 class Ensemble:
@@ -99,12 +104,16 @@ def judge(states: np.ndarray, stretches: np.ndarray, *, agreement: float, steadi
 
     Regular motion is told from chaos by weighted averages over two halves: they agree in many digits, or in few. Of
     regular motion, as many exponents are zero as the set has dimensions, if it attracts; more, if it is one of many.
+    If all are zero to far more digits than averages converge in, the map keeps lengths, as an orthogonal network with
+    modReLU does piece by piece.
     """
     middle, resolution = len(stretches) // 2, 1 / len(states)
     exponents, plain = weighted_mean(stretches, 0), stretches.mean(0)
     errors = np.abs(weighted_mean(stretches[:middle], 0) - weighted_mean(stretches[-middle:], 0))
     block_errors = _block_error(stretches)
     zero = np.abs(exponents) <= resolution + np.minimum(3 * errors, resolution)
+    if len(exponents) > 1 and (np.abs(exponents) + errors <= _NEUTRAL * resolution).all():
+        return Motion(CONTINUUM, exponents, errors, steadiness, keeps_lengths=True)
     regular = agreement >= _REGULAR and steadiness <= 10**-_REGULAR and errors[0] <= resolution
     if regular and zero[0]:
         return Motion(_regular_kind(states, exponents, zero, resolution), exponents, errors, steadiness)

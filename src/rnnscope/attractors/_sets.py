@@ -12,8 +12,9 @@ from rnnscope.attractors._same import same_cycle, same_set
 def group_limits(limits: list[Limit]) -> tuple[list[Limit], np.ndarray]:
     """The distinct limit sets of several starts, and for each start the number of its own.
 
-    Neutral sets are one continuum if there are several, side by side; a single one is undetermined, since it
-    may as well attract too slowly to be seen. Exponents of a chaotic set are means over the starts that were followed.
+    Neutral sets are one continuum if there are several, side by side, or if the map keeps lengths; else a single one is
+    undetermined, since it may as well attract too slowly to be seen. Exponents of a chaotic set are means over the
+    starts that were followed.
     """
     found: list[list[Limit]] = []
     labels = np.zeros(len(limits), dtype=int)
@@ -25,7 +26,7 @@ def group_limits(limits: list[Limit]) -> tuple[list[Limit], np.ndarray]:
         found[own].append(limit)
     sets = [_pooled(members) if members[0].kind == CHAOS else members[0] for members in found]
     neutral = [k for k, limit in enumerate(sets) if limit.kind == CONTINUUM]
-    if len(neutral) == 1:
+    if len(neutral) == 1 and not sets[neutral[0]].keeps_lengths:
         sets[neutral[0]] = replace(sets[neutral[0]], kind=UNDETERMINED)
     labels[np.isin(labels, neutral)] = neutral[0] if neutral else 0
     undetermined = [k for k, limit in enumerate(sets) if limit.kind == UNDETERMINED]

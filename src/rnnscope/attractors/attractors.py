@@ -54,7 +54,7 @@ class Attractors(Probe):
         n_extensions: how often what is undetermined is run on, each time four times as long.
         n_exponents: how many leading exponents, at most; three tell a torus.
         n_multipliers: how many leading multipliers are kept.
-        max_period: the longest cycle that is looked for.
+        max_period: the longest cycle that is looked for; four times that with each extension.
         escape: when a start has diverged.
         dtype: 'float64', 'float32'; None for the network's own.
         seed: for drawing starts.
@@ -138,7 +138,6 @@ class Attractors(Probe):
         held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
         effort = Effort(
             n_transient=self.n_transient,
-            n_window=max(512, 8 * self.max_period),
             n_steps=self.n_steps,
             n_extensions=self.n_extensions,
             n_exponents=self.n_exponents,
