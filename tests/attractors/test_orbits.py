@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from rnnscope.attractors import Attractors, FixedPoints, Orbits, summarise_orbits
+from rnnscope.attractors import Attractors, FixedPoints, Lyapunov, Orbits, summarise_orbits
 from rnnscope.attractors.orbits import DIVERGED, MOVING, SETTLED
 from rnnscope.attractors.summary import DIVERGES, OSCILLATES, RESTS, UNDETERMINED, peak_frequency
 from rnnscope.base.errors import UnsupportedModelError
@@ -335,7 +335,8 @@ def kind_of(signal):
 def test_a_network_is_read_as_a_map_and_anything_else_is_named():
     network = nn.LSTM(1, 2)
     settings = {"n_starts": 2, "n_transient": 60, "n_keep": 40}
-    for probe in (Orbits(**settings), Attractors(n_starts=2, n_transient=60), FixedPoints(n_starts=4)):
+    others = (Attractors(n_starts=2, n_transient=60), FixedPoints(n_starts=4), Lyapunov(n_transient=60, n_steps=60))
+    for probe in (Orbits(**settings), *others):
         direct, through = probe.measure(network), probe.measure(as_system(network))
         assert direct.identical(through)
         with pytest.raises(UnsupportedModelError, match=r"expected a recurrent torch module, .* came int"):

@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnscope.attractors._spectrum import CONVERGED, DIVERGED, NOT_CONVERGED, Spectrum, lyapunov_spectrum
 from rnnscope.attractors._starts import check_starts, checked_sequences, chosen_starts, draw_starts, need_sequences
 from rnnscope.attractors.orbits import table
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe, plain
-from rnnscope.systems import System, closed_loop
+from rnnscope.systems import System, as_system, closed_loop
 
 DRIVES = ("constant", "sequences", "closed")
 
@@ -113,11 +113,11 @@ class Lyapunov(Probe):
         """Only with inputs that are held and nothing else: in closed loop none given are none added."""
         return self.inputs is None and self.drive == "constant"
 
-    def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
+    def measure(self, system: System | nn.Module, sequences: Any = None) -> xr.Dataset:
         """Exponents of one system.
 
         Args:
-            system: the network as a map.
+            system: the network as a map, or anything that ``as_system`` reads as one.
             sequences: input sequences of its task (sequence, time, channel), for 'visited' starts and for
                 drive='sequences'.
 
@@ -128,11 +128,13 @@ class Lyapunov(Probe):
             orthonormalisations in the end. -inf: a direction that is lost altogether.
 
         Raises:
+            UnsupportedModelError: not a network that can be read as a map.
             ValueError: more exponents than states; inputs, starts or sequences of the wrong width, or not there; a
                 closed loop where the output is not as wide as the input.
             NonDeterministicError: the step draws random numbers.
 
         """
+        system = as_system(system)
         if self.starts is None:
             chosen = chosen_starts(None, sequences_known=sequences is not None)
             return replace(self, starts=chosen).measure(system, sequences)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import suppress
@@ -83,10 +84,11 @@ def run_apart(
 
 
 def _interrupt(running: dict["Future[Any]", _Running]) -> None:
-    """Send SIGINT to the processes of units at work and wait for these to end."""
-    for future, unit in running.items():
-        begun = unit.process.done() and unit.process.exception() is None
-        if begun and not future.done():
+    """Send SIGINT to the processes of units at work until these have ended; a unit that is about to begin is deaf."""
+    end = time.monotonic() + STOP_SECONDS
+    begun = {future: unit for future, unit in running.items() if unit.process.done() and not unit.process.exception()}
+    while (at_work := [future for future in begun if not future.done()]) and time.monotonic() < end:
+        for future in at_work:
             with suppress(ProcessLookupError):
-                os.kill(unit.process.result(), signal.SIGINT)
-    wait([future for future, unit in running.items() if unit.process.done()], STOP_SECONDS)
+                os.kill(begun[future].process.result(), signal.SIGINT)
+        wait(at_work, LOOK_SECONDS)

@@ -1,5 +1,6 @@
 """Work units over an executor, results as they come."""
 
+import multiprocessing.resource_tracker
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, as_completed
@@ -7,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from rnnscope.base.errors import RnnscopeError, WorkerKilledError, require
-from rnnscope.execution._worker import prepare
+from rnnscope.execution._worker import born_deaf, prepare
 
 T = TypeVar("T")
 
@@ -74,6 +75,12 @@ def new_executor(n_workers: int) -> Any:
     """
     try:
         from loky import ProcessPoolExecutor
+        from loky.backend import resource_tracker
     except ImportError:
         raise RnnscopeError("several workers need loky: pip install 'rnnscope[parallel]', or use --workers 1") from None
-    return ProcessPoolExecutor(max_workers=n_workers, initializer=prepare, initargs=(os.getpid(),))
+    executor = ProcessPoolExecutor(max_workers=n_workers, initializer=prepare, initargs=(os.getpid(),))
+    for tracker in (resource_tracker, multiprocessing.resource_tracker):
+        tracker.ensure_running()  # to begin one lets signals through again
+    with born_deaf():
+        executor.submit(os.getpid)  # begins the processes
+    return executor
