@@ -160,6 +160,19 @@ def test_network_at_rest_has_the_logarithms_of_its_multipliers(make):
     assert (found.kaplan_yorke == 0).all()
 
 
+def test_lru_has_the_logarithms_of_its_moduli():
+    """x <- λ x + …, |λ| = exp(-e^ν): -e^ν twice for each unit, whatever the input; also below a second layer."""
+    for num_layers in (1, 2):
+        model = models.build("lru", input_size=1, hidden_size=3, output_size=1, num_layers=num_layers).double()
+        system = as_system(model)
+        rates = torch.cat([-params.exp() for name, params in system.params.items() if ".nu" in name])
+        expected = rates.repeat_interleave(2).sort(descending=True).values
+        inputs = torch.tensor([[0.0], [3.0]])
+        found = lyapunov_spectrum(system, torch.randn(2, system.state_size), inputs, n_steps=1000)
+        np.testing.assert_allclose(found.exponents.sum(-1), expected.sum(), atol=1e-9)
+        np.testing.assert_allclose(found.exponents, expected.expand(2, -1), atol=2e-2)
+
+
 def test_chaotic_lstm():
     starts = 0.5 + uniform(64, 4, -0.02, 0.02)
     found = lyapunov_spectrum(textbook.chaotic_lstm(), starts, n_transient=200, n_steps=3000)
@@ -508,6 +521,31 @@ def test_dropout_between_layers_is_off():
     without.load_state_dict(with_dropout.state_dict())
     a, b = (Lyapunov(n_starts=1, n_steps=64).measure(as_system(m)) for m in (with_dropout, without))
     np.testing.assert_array_equal(a.lyapunov_exponent, b.lyapunov_exponent)
+
+
+class Step(nn.Module):
+    """A step module with dropout, as it stands in the middle of training."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.cell, self.dropout = nn.GRUCell(1, 3), nn.Dropout(rate)
+
+    def forward(self, input, state):
+        new = self.cell(input, self.dropout(state))
+        return new, new
+
+
+def test_dropout_of_a_step_module_is_off():
+    with_dropout, without = Step(0.9).double().train(), Step(0.0).double()
+    without.load_state_dict(with_dropout.state_dict())
+    a, b = (
+        Lyapunov(n_starts=1, n_transient=20, n_transient_tangent=0, n_steps=20).measure(
+            as_system(module, input_size=1, state=torch.zeros(1, 3).double())
+        )
+        for module in (with_dropout, without)
+    )
+    np.testing.assert_array_equal(a.lyapunov_exponent, b.lyapunov_exponent)
+    assert with_dropout.training
 
 
 def noisy(params, state, input):
