@@ -504,6 +504,19 @@ def test_in_a_run(run_copy):
     assert loop.input_value.values.tolist() == [[0.0]]
 
 
+def test_the_number_of_threads_is_put_back():
+    torch.set_num_threads(2)
+    lyapunov_spectrum(textbook.henon(), torch.zeros(1, 2), n_steps=10)
+    assert torch.get_num_threads() == 2
+    with pytest.raises(RuntimeError, match="stop"):
+        lyapunov_spectrum(textbook.MapSystem("stops", stops, {"a": torch.zeros(1)}, ("x",)), torch.zeros(1, 1))
+    assert torch.get_num_threads() == 2
+
+
+def stops(params, state, input):
+    raise RuntimeError("stop")
+
+
 def test_same_settings_same_bytes():
     probe = Lyapunov(n_starts=2, n_steps=100, seed=5)
     a, b = (probe.measure(textbook.chaotic_lstm()) for _ in range(2))

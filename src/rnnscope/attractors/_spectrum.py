@@ -16,7 +16,6 @@ _HEADROOM = 1e6  # of R_ii over rounding: ln|R_ii| is then right to 1e-6
 _LEAST_SEGMENTS = 16
 _LEAST_BLOCKS = 8
 _NUMBERS_AT_ONCE = 2**18  # tangent vectors that fit the cache run fastest
-_ONE_THREAD_UP_TO = 128 * 128  # numbers of a frame: splitting smaller products costs more than it saves
 _TREND = 6.0  # standard errors between the halves of the time: three of their difference
 
 
@@ -122,7 +121,8 @@ def lyapunov_spectrum(
     n_segments = min(max(n_steps // interval, _LEAST_SEGMENTS), _SEGMENTS, n_steps)  # none shorter than need be
     lengths = (torch.arange(n_segments + 1) * n_steps // n_segments).diff()
     parts = []
-    with torch.no_grad(), torch_threads(1 if size * k <= _ONE_THREAD_UP_TO else None):
+    # one thread: where the machine is shared, QR of 128 × 128 on two threads took a hundred times as long as on one
+    with torch.no_grad(), torch_threads(1):
         for first in range(0, len(state), rows):
             here = slice(first, first + rows)
             flow = _Flow(system, state[here], input[..., here, :], frame, escape, interval)
