@@ -287,6 +287,13 @@ def test_three_parallel_lines_are_three_continua():
     assert (lines.stable.values[~middle] == MARGINAL).all()
 
 
+def test_a_line_of_cycles_is_one_continuum():
+    """x -> -x: every x comes back after two steps."""
+    found = FixedPoints(periods=(1, 2)).measure(formula(lambda x: -x))
+    assert found.n_points.values.tolist() == [[1, 0, 0, 1]]
+    assert of_kind(found, CONTINUUM).period.values.tolist() == [2]
+
+
 def test_a_plane_of_fixed_points_is_one_continuum():
     found = FixedPoints().measure(linear(np.diag([1.0, 1.0, 0.5])))
     assert found.n_points.values.tolist() == [[0, 0, 0, 1]]

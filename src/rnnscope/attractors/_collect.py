@@ -125,30 +125,33 @@ def _slow_points(found: FixedPointSearch, settings: Collecting, scale: float) ->
 
 def _continua_joined(system: System, input: Tensor, points: Points, visited: Visited, settings: Collecting) -> Points:
     """Points with the members of a continuum replaced by the continuum."""
-    still = np.flatnonzero(points.period == 1)
-    if not len(still):
-        return points
-    map_ = _map(system, input, 1)
-    location = torch.as_tensor(points.location[still]).to(dtype=system.dtype, device=system.device)
-    near = nearest_to_one(map_, location)
-    points.neutral_low[still] = points.neutral_high[still] = np.where(np.isfinite(near), np.real(near), np.nan)
-    found = find_continua(
-        map_,
-        location,
-        points.reachable[still],
-        neutral=settings.neutral,
-        speed=settings.slow * visited.scale,
-        extent=settings.extent * visited.diameter,
-    )
     drop = np.zeros(len(points), dtype=bool)
-    for each in found:
-        members, middle = still[each.members], still[each.middle]
-        drop[members] = True
-        drop[middle] = False
-        points.status[middle], points.n_members[middle] = CONTINUUM, len(members)
-        points.n_found[middle] = points.n_found[members].sum()
-        points.extent[middle], points.length[middle], points.fastest[middle] = each.extent, each.length, each.fastest
-        points.neutral_low[middle], points.neutral_high[middle] = each.neutral
+    for period in np.unique(points.period).tolist():
+        own = np.flatnonzero(points.period == period)
+        map_ = _map(system, input, period)
+        location = torch.as_tensor(points.location[own]).to(dtype=system.dtype, device=system.device)
+        near = nearest_to_one(map_, location)
+        points.neutral_low[own] = points.neutral_high[own] = np.where(np.isfinite(near), np.real(near), np.nan)
+        found = find_continua(
+            map_,
+            location,
+            points.reachable[own],
+            neutral=settings.neutral,
+            speed=settings.slow * visited.scale,
+            extent=settings.extent * visited.diameter,
+        )
+        for each in found:
+            members, middle = own[each.members], own[each.middle]
+            drop[members] = True
+            drop[middle] = False
+            points.status[middle], points.n_members[middle] = CONTINUUM, len(members)
+            points.n_found[middle] = points.n_found[members].sum()
+            points.extent[middle], points.length[middle], points.fastest[middle] = (
+                each.extent,
+                each.length,
+                each.fastest,
+            )
+            points.neutral_low[middle], points.neutral_high[middle] = each.neutral
     return points.rows(~drop)
 
 

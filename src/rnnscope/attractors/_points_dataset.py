@@ -105,7 +105,7 @@ def _degree(points: Points, row: dict[str, np.ndarray]) -> float:
     fixed = points.status == FIXED_POINT
     one_minus = 1 - row["multiplier_real"][fixed] - 1j * row["multiplier_imag"][fixed]
     hyperbolic = np.all(np.abs(one_minus) > _ON_THE_CIRCLE, axis=1)  # NaN is not
-    continuum = (points.status == CONTINUUM) & points.reachable
+    continuum = (points.status == CONTINUUM) & (points.period == 1) & points.reachable
     if continuum.any() or not hyperbolic[points.reachable[fixed]].all():
         return np.nan
     return float(np.sign(np.real(one_minus[hyperbolic].prod(1))).sum())

@@ -43,9 +43,9 @@ class FixedPoints(Probe):
       what rounding leaves open where the Jacobian is all but singular. A cycle counts once, with its least period;
     - **slow_point**: a minimum of q that is no zero, where the state moves by less than ``slow`` times the scale in a
       step. Those within 0.01 of the scale of each other are one;
-    - **continuum**: a line or ring of points, each with a multiplier within ``neutral`` of 1, joined by points as slow
-      as that and at least ``extent`` times the diameter of the visited states apart. The one in the middle stands for
-      all of them.
+    - **continuum**: a line or ring of points, or of cycles of one period, each with a multiplier within ``neutral`` of
+      1, joined by points as slow as that and at least ``extent`` times the diameter of the visited states apart. The
+      one in the middle stands for all of them.
 
     Whether points are missing cannot be known, but a test is: for a map that sends some ball into itself, as networks
     with bounded states do, the signs of det(1 - DF) over all fixed points sum to 1 (the Brouwer degree). ``degree`` is
