@@ -9,6 +9,9 @@ from torch import nn
 
 from rnnscope.base.errors import DamagedFileError, RunError
 from rnnscope.cli import main
+from rnnscope.figures import orbit_diagram
+from rnnscope.report import write_report
+from rnnscope.report._cost import cost_figures
 from rnnscope.runs import Run
 from rnnscope.runs.objectives import FILE
 from rnnscope.smoothness import Growth, Landscape, Objective, Roughness, Smoothness, cost, sentences
@@ -158,3 +161,25 @@ def test_default_settings_come_from_the_run(run_copy):
     assert isinstance(run_copy.default_probe("roughness", n_points=11), Roughness)
     with pytest.raises(ValueError, match="unknown probe 'smothness': did you mean 'smoothness'"):
         run_copy.default_probe("smothness")
+
+
+def test_report_has_the_cost_on_the_epochs_of_the_diagram(run_copy, tmp_path):
+    run_copy.probe("orbits")
+    run_copy.probe(Smoothness(), epochs=[0, 3, 6])
+    run_copy.probe(SMALL)
+    run_copy.probe(Roughness(n_points=21), epochs=[6])
+    quick = Growth(lengths=[4, 6, 8, 10], n_starts=2, n_transient=5, n_exponent=5)
+    run_copy.probe(quick, epochs=[6])
+    page = write_report(run_copy, tmp_path / "page.html").read_text(encoding="utf-8")
+    places = [page.index(f"{name}-0") for name in ("main", "smoothness", "landscape", "roughness", "growth")]
+    assert places == sorted(places)
+    for words in ("largest Hessian eigenvalue", "The plane explains", "local minima on 21 points", "λ1 = "):
+        assert words in page
+
+
+def test_report_shows_smoothness_on_the_same_epoch_axis(run_copy):
+    run_copy.probe(Smoothness(), epochs=[2, 3])
+    orbits = run_copy.probe("orbits")
+    main = orbit_diagram(orbits, backend="plotly")
+    ((_, figure, _),) = cost_figures(run_copy, main)
+    assert tuple(figure.layout.xaxis.range) == tuple(main.layout.xaxis.range)

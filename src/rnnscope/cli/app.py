@@ -28,6 +28,8 @@ _COMMANDS = {
     "Example: rnnscope show runs/demo",
     "figure": "Draw one figure of a run, or of several side by side, into a file (png, svg, pdf or html).\n\n"
     "Example: rnnscope figure orbit-diagram runs/demo -o orbits.pdf",
+    "reproduce": "Repeat an experiment of the papers: measure, draw its figures, and say what came out.\n\n"
+    "Example: rnnscope reproduce chaotic-lstm --run runs/chaotic",
     "import": "Make a run of a result folder of the paper's authors' code.\n\n"
     "Example: rnnscope import output-1 --run runs/theirs",
     "report": "Write one self-contained page about one or several runs.\n\n"

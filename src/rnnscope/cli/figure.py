@@ -9,7 +9,8 @@ from rnnscope.cli._terminal import named_warnings, out
 
 FIGURES = (
     "Figure: orbit-diagram, loss (of one run or several), tunnel, kind-map, transient, frequency; "
-    "of the probe attractors: attractor-map, exponents."
+    "of the probe attractors: attractor-map, exponents; of probes of the cost: curvature, cost-plane, cost-surface, "
+    "cost-line, growth."
 )
 
 

@@ -4,7 +4,7 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
 
 >>> names()
-['attractor-map', 'compare-orbits', 'exponents', 'frequency', 'kind-map', 'loss', 'multipliers', ...]
+['attractor-map', 'compare-orbits', 'cost-line', 'cost-plane', 'cost-surface', 'curvature', 'exponents', ...]
 >>> load("orbit-diagrm")
 Traceback (most recent call last):
 ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: attractor-map, ...
@@ -25,12 +25,19 @@ if TYPE_CHECKING:
     from rnnscope.figures._save import save as save
     from rnnscope.figures.gallery.attractor_map import attractor_map as attractor_map
     from rnnscope.figures.gallery.compare_orbits import compare_orbits as compare_orbits
+    from rnnscope.figures.gallery.cost_line import cost_line as cost_line
+    from rnnscope.figures.gallery.cost_plane import cost_plane as cost_plane
+    from rnnscope.figures.gallery.cost_surface import cost_surface as cost_surface
+    from rnnscope.figures.gallery.curvature import curvature as curvature
     from rnnscope.figures.gallery.exponents import exponents as exponents
     from rnnscope.figures.gallery.frequency import frequency as frequency
+    from rnnscope.figures.gallery.growth import growth as growth
     from rnnscope.figures.gallery.kind_map import kind_map as kind_map
     from rnnscope.figures.gallery.loss import loss as loss
     from rnnscope.figures.gallery.multipliers import multipliers as multipliers
     from rnnscope.figures.gallery.orbit_diagram import orbit_diagram as orbit_diagram
+    from rnnscope.figures.gallery.phase_portrait import phase_portrait as phase_portrait
+    from rnnscope.figures.gallery.sensitivity import sensitivity as sensitivity
     from rnnscope.figures.gallery.transient import transient as transient
     from rnnscope.figures.gallery.tunnel import tunnel as tunnel
 

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from rnnscope.runs import Run
 
 Source = str | tuple[str, dict[str, Any]]
-SOURCES: dict[str, tuple[Source, ...]] = {"orbits": ("orbits",), "attractors": ("attractors",)}
+SOURCES: dict[str, tuple[Source, ...]] = {
+    name: (name,) for name in ("orbits", "attractors", "smoothness", "growth", "landscape", "roughness")
+}
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
 
 

@@ -13,6 +13,7 @@ from rnnscope.base.files import write_text
 from rnnscope.figures._diagram import common_range
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import PLOTLY_CONFIG
+from rnnscope.report._cost import cost_figures
 from rnnscope.report._view import View, view_of
 from rnnscope.report.story import number
 
@@ -115,6 +116,7 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
         if orbits is not None and summary is not None:
             figures[f"main-{at}"] = mains[at]
             view.figures.append((f"main-{at}", _MAIN_CAPTION))
+            _add_cost(run, at, view, figures)
             if orbits.sizes["time"] >= 2:
                 figures[f"tunnel-{at}"] = drawing.tunnel(orbits, backend="plotly")
                 view.figures.append((f"tunnel-{at}", _TUNNEL_CAPTION))
@@ -131,12 +133,20 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
         elif _has_loss(run):
             figures[f"loss-{at}"] = drawing.loss(run.scalars, backend="plotly")
             view.figures.append((f"loss-{at}", "Loss over training."))
+            _add_cost(run, at, view, figures)
     comparison = []
     with_loss = {f"{at + 1}. {run.name}": run.scalars for at, run in enumerate(runs) if _has_loss(run)}
     if len(with_loss) > 1:
         figures["losses"] = drawing.loss(with_loss, backend="plotly")
         comparison.append(("losses", "Loss of all runs on the same axes."))
     return views, figures, comparison
+
+
+def _add_cost(run: "Run", at: int, view: View, figures: dict[str, Any]) -> None:
+    """Add the figures of the cost that the run has results for."""
+    for name, figure, caption in cost_figures(run, figures.get(f"main-{at}")):
+        figures[f"{name}-{at}"] = figure
+        view.figures.append((f"{name}-{at}", caption))
 
 
 def _stored(run: "Run", **settings: Any) -> "xarray.Dataset | None":

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rnnscope.smoothness.landscape import Landscape as Landscape
     from rnnscope.smoothness.landscape import TrainingPath as TrainingPath
     from rnnscope.smoothness.landscape import line as line
+    from rnnscope.smoothness.landscape import line_orbits as line_orbits
     from rnnscope.smoothness.landscape import plane as plane
     from rnnscope.smoothness.objective import Objective as Objective
     from rnnscope.smoothness.objective import cost as cost
@@ -34,6 +35,7 @@ _HOMES = {
     "cost": "objective",
     "costs": "points",
     "line": "landscape",
+    "line_orbits": "landscape",
     "plane": "landscape",
     "line_roughness": "roughness",
     "sensitivities": "sensitivity",

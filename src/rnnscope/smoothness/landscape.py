@@ -15,7 +15,7 @@ from rnnscope.base.randomness import make_generator
 from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
 from rnnscope.smoothness.directions import ParameterSpace, PrincipalPlane, principal_plane, random_direction
 from rnnscope.smoothness.objective import Objective
-from rnnscope.smoothness.points import MEMORY, Affine, costs
+from rnnscope.smoothness.points import MEMORY, Affine, costs, outputs_at
 from rnnscope.systems import System
 from rnnscope.systems.system import Params, stack_params
 
@@ -69,6 +69,35 @@ def line(
     found = costs(system, points, objective, memory=memory, compiled=compiled).numpy()
     coords = {"s": ("point", places.numpy(), {"long_name": "place along the line", "units": "1"})}
     return xr.Dataset(cost_variables(found, ("point",)), coords)
+
+
+def line_orbits(
+    system: System,
+    objective: Objective,
+    direction: Params,
+    s: Any,
+    *,
+    origin: Params | None = None,
+    memory: int = MEMORY,
+) -> xr.Dataset:
+    """Outputs along a line: the orbit diagram that belongs to the cost of ``line``.
+
+    Arguments and errors are those of ``line``; of several sequences the first is taken.
+
+    Returns:
+        Dataset with ``orbit`` (point, time, output), the steps that count, and the coordinate ``s``.
+
+    """
+    places = torch.as_tensor(np.asarray(s, dtype=float))
+    require(places.dim() == 1 and len(places) > 0, "s", "places (point,)", tuple(places.shape))
+    points = Affine(system.params if origin is None else origin, (direction,), places[:, None])
+    found = outputs_at(system, points, objective, memory=memory)[:, 0].numpy()
+    coords = {
+        "s": ("point", places.numpy(), {"long_name": "place along the line", "units": "1"}),
+        "time": ("time", np.arange(objective.n_transient + 1, objective.n_steps + 1), {"units": "step"}),
+        "output": [f"y[{i}]" for i in range(found.shape[2])],
+    }
+    return xr.Dataset({"orbit": (("point", "time", "output"), found, {"long_name": "output", "units": "1"})}, coords)
 
 
 def plane(

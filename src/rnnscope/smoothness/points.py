@@ -1,7 +1,7 @@
 """The cost at many parameter points at once: the points are one more dimension of every tensor."""
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -92,35 +92,51 @@ def costs(
 
     """
     data = examine(system, objective)
+    portions = _portions(system, points, data, memory, progress)
+    return torch.cat([_costs_of(layout, system, data, compiled=compiled).cpu() for layout in portions])
+
+
+def outputs_at(system: System, points: Points, objective: Objective, *, memory: int = MEMORY) -> Tensor:
+    """ŷ[t] at many parameter points, of the steps that count, (point, sequence, time, output).
+
+    Arguments and errors are those of ``costs``; the result itself has to fit into memory besides.
+    """
+    data = examine(system, objective)
+    portions = _portions(system, points, data, memory, None, keep=True)
+    return torch.cat([_outputs_of(layout, system, data).cpu() for layout in portions])
+
+
+def _portions(
+    system: System,
+    points: Points,
+    data: Objective,
+    memory: int,
+    progress: Callable[[int, int], None] | None,
+    *,
+    keep: bool = False,
+) -> Iterator[_layouts.Layout]:
+    """Layouts of as many points as fit into memory, one portion after another; nothing in them is differentiated."""
     n = len(points) if isinstance(points, Affine) else len(next(iter(points.values())))
-    per_point, width = _sizes(system, data)
-    require(
-        per_point <= memory,
-        "memory",
-        f"at least {per_point:,} bytes, which one point takes",
-        f"{memory:,}",
-    )
+    per_point, width = _sizes(system, data, keep=keep)
+    require(per_point <= memory, "memory", f"at least {per_point:,} bytes, which one point takes", f"{memory:,}")
     at_once = max(min(_CACHE // width, memory // per_point), min(_FEWEST, memory // per_point), 1)
-    n_portions = -(-n // at_once)
-    at_once = -(-n // max(n_portions, 1))
-    found = torch.empty(n, dtype=torch.float64)
+    at_once = -(-n // -(-n // at_once))  # portions of equal size
     maker: _layouts.Maker | None = None
     with torch.no_grad(), denormals_as_zero(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop because we have not yet impl")
-        for first in range(0, n, max(at_once, 1)):
+        for first in range(0, n, at_once):
             chosen = slice(first, min(first + at_once, n))
             portion = points.take(chosen) if isinstance(points, Affine) else {k: p[chosen] for k, p in points.items()}
             if maker is None:
                 maker = _layouts.quickest(system, portion, data.inputs)
             # vectors of some ten thousand numbers: a second thread gains little, and on a busy machine loses a lot
             with torch_threads(1 if maker is _layouts.points_last else None):
-                found[chosen] = _portion(maker(system, portion), system, data, compiled=compiled).cpu()
+                yield maker(system, portion)
             if progress is not None:
                 progress(chosen.stop, n)
-    return found
 
 
-def _sizes(system: System, data: Objective) -> tuple[int, int]:
+def _sizes(system: System, data: Objective, *, keep: bool) -> tuple[int, int]:
     """Bytes that one point takes in all, and in the widest tensor of a step."""
     item = torch.empty((), dtype=system.dtype).element_size()
     with torch.no_grad():
@@ -128,40 +144,41 @@ def _sizes(system: System, data: Objective) -> tuple[int, int]:
     n_parameters = sum(p.numel() for p in system.params.values())
     widest = data.n_sequences * max(drive, system.state_size)
     working = 10 * widest + 4 * data.n_sequences * system.output_size
-    if callable(data.loss):
+    if keep or callable(data.loss):
         working += 4 * data.n_sequences * data.n_steps * system.output_size
     return item * (3 * n_parameters + working), item * widest
 
 
-def _portion(layout: _layouts.Layout, system: System, data: Objective, *, compiled: bool) -> Tensor:
+def _costs_of(layout: _layouts.Layout, system: System, data: Objective, *, compiled: bool) -> Tensor:
     """Costs (point,) of the points of a layout."""
+    if not isinstance(data.loss, str):
+        outputs = _outputs_of(layout, system, data)
+        left_out = outputs.new_zeros(*outputs.shape[:2], data.n_transient, outputs.shape[3])
+        return vmap(data.loss_of)(torch.cat([left_out, outputs], dim=2)).reshape(-1).double()
+    named, total, n_counted = LOSSES[data.loss], None, 0
+    for t, output in enumerate(_steps(layout, system, data), start=data.n_transient):
+        if data.last_step_only and t < data.n_steps - 1:
+            continue
+        found = named.of(output, data.targets if data.last_step_only else data.targets[:, t])
+        total = found.double() if total is None else total.add_(found)
+        n_counted += 1
+    assert total is not None
+    return layout.leave(total[..., None])[..., 0].mean(1) / n_counted
+
+
+def _outputs_of(layout: _layouts.Layout, system: System, data: Objective) -> Tensor:
+    return torch.stack([layout.leave(output) for output in _steps(layout, system, data)], dim=2)
+
+
+def _steps(layout: _layouts.Layout, system: System, data: Objective) -> Iterator[Tensor]:
+    """The outputs of the steps that count, in the order of dimensions of the layout."""
     inputs = data.inputs.movedim(1, 0)
     held = bool((inputs == inputs[0]).all())
     drive = layout.drive(inputs[0])
     state = layout.enter(data.initial_state(system))
-    named = LOSSES.get(data.loss) if isinstance(data.loss, str) else None
-    kept: list[Tensor] = []
-    total: Tensor | None = None
     for t in range(data.n_steps):
         if t > 0 and not held:
             drive = layout.drive(inputs[t])
         state, output = layout.advance(state, drive)
-        if t < data.n_transient or (data.last_step_only and t < data.n_steps - 1):
-            continue
-        if named is None:
-            kept.append(layout.leave(output))
-        else:
-            target = data.targets if data.last_step_only else data.targets[:, t]
-            found = named.of(output, target)
-            total = found.double() if total is None else total.add_(found)
-    if named is None:
-        return vmap(data.loss_of, in_dims=0)(_padded(kept, data)).reshape(-1).double()
-    assert total is not None
-    n_counted = 1 if data.last_step_only else data.n_steps - data.n_transient
-    return layout.leave(total[..., None])[..., 0].mean(1) / n_counted
-
-
-def _padded(kept: list[Tensor], data: Objective) -> Tensor:
-    """Outputs (point, sequence, time, output) of all steps, zeros for those that do not count."""
-    outputs = torch.stack(kept, dim=2)
-    return torch.cat([outputs.new_zeros(*outputs.shape[:2], data.n_transient, outputs.shape[3]), outputs], dim=2)
+        if t >= data.n_transient:
+            yield output

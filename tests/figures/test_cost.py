@@ -1,0 +1,213 @@
+"""Figures of the cost: both backends, what is masked, what is marked, what the axes say."""
+
+import json
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rnnscope as rs
+from rnnscope.figures._cost_style import log_range, logarithms
+from rnnscope.smoothness import Growth, Landscape, Objective, Smoothness, TrainingPath, line_orbits, line_roughness
+from rnnscope.smoothness.sensitivity import sensitivities
+from rnnscope.systems import textbook
+
+BACKENDS = ("matplotlib", "plotly")
+
+
+def objective(n_steps=12):
+    shape = (1, n_steps, 1)
+    return Objective(inputs=torch.zeros(shape), targets=torch.zeros(1, n_steps, 2), state=[0.5] * 4)
+
+
+@pytest.fixture(scope="module")
+def line():
+    system = textbook.chaotic_lstm()
+    s = np.linspace(-0.05, 0.05, 60)
+    found = line_roughness(system, objective(40), system.params, s, lengths=[20, 40])
+    return found.assign(orbit=line_orbits(system, objective(40), system.params, s)["orbit"])
+
+
+@pytest.fixture(scope="module")
+def path():
+    system = textbook.chaotic_lstm()
+    generator = torch.Generator().manual_seed(0)
+    moved = [
+        {k: p + 0.1 * j * torch.randn(p.shape, generator=generator).double() for k, p in system.params.items()}
+        for j in range(5)
+    ]
+    return Landscape(n_points=6, n_between=2).measure(TrainingPath(system, moved, [0, 1, 2, 3, 4]), objective())
+
+
+@pytest.fixture(scope="module")
+def smoothness():
+    parts = [
+        Smoothness().measure(textbook.tanh_map(w), Objective(
+            inputs=torch.zeros(2, 9, 1), targets=torch.zeros(2, 9, 1), state=[[0.1], [0.5]]
+        )).expand_dims(step=[k])
+        for k, w in enumerate([0.5, 1.0, 2.0])
+    ]  # fmt: skip
+    return xr.concat(parts, "step").assign_coords(epoch=("step", [0, 5, 10]))
+
+
+def grown(system, **changes):
+    probe = Growth(lengths=[5, 10, 15, 20, 25], n_starts=4, n_transient=20, n_exponent=50, n_bootstrap=20, **changes)
+    return probe.measure(system)
+
+
+def texts(figure):
+    if hasattr(figure, "to_json"):
+        return json.dumps(json.loads(figure.to_json()), ensure_ascii=False)
+    return " ".join(t.get_text() for t in figure.findobj(matplotlib.text.Text))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_cost_line(line, backend, tmp_path):
+    figure = rs.figures.cost_line(line, backend=backend)
+    said = texts(figure)
+    n = int(line["n_minima"].sel(length=40, stride=1))
+    assert f"{n} local minima" in said
+    assert "place along the line s" in said
+    rs.figures.save(figure, tmp_path / ("a.png" if backend == "matplotlib" else "a.html"))
+    short = rs.figures.cost_line(line.drop_vars("orbit"), length=20, backend=backend)
+    assert f"{int(line['n_minima'].sel(length=20, stride=1))} local minima" in texts(short)
+
+
+def test_cost_line_draws_both_panels_on_one_axis(line):
+    figure = rs.figures.cost_line(line)
+    assert len(figure.axes) == 2
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+
+
+def test_cost_line_misuse(line):
+    with pytest.raises(ValueError, match="length: expected one of"):
+        rs.figures.cost_line(line, length=7)
+    with pytest.raises(ValueError, match="output: expected an index from 0 to 1"):
+        rs.figures.cost_line(line, output=2)
+    with pytest.raises(ValueError, match="at least one finite cost"):
+        rs.figures.cost_line(line.assign(cost=line["cost"] * np.nan))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_cost_plane_of_a_path(path, backend):
+    figure = rs.figures.cost_plane(path, backend=backend)
+    share = path["explained_variance"].values
+    assert f"axis 1 ({share[0]:.0%})" in texts(figure)
+    if backend == "matplotlib":
+        drawn = [each.get_xydata() for each in figure.axes[1].lines if len(each.get_xydata()) == 5]
+        np.testing.assert_allclose(drawn[0], np.stack([path["snapshot_s1"], path["snapshot_s2"]], 1))
+        assert "path of training" in texts(figure)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_is_not_finite_is_masked(path, backend):
+    holed = path.assign(cost=path["cost"].where(path["s1"] > 0))
+    figure = rs.figures.cost_plane(holed, backend=backend)
+    if backend == "matplotlib":
+        assert "cost not finite" in texts(figure)
+        mesh = figure.axes[1].collections[0].get_array()
+        assert np.ma.getmaskarray(mesh).sum() == int(np.isnan(holed["cost"]).sum())
+    else:
+        shown = np.array(next(t for t in figure.data if t.type == "contour").z, dtype=float)
+        assert np.isnan(shown).sum() == int(np.isnan(holed["cost"]).sum())
+    assert rs.figures.cost_surface(holed, backend=backend) is not None
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("values", [np.zeros((4, 5)), -np.ones((4, 5)), np.full((4, 5), 3.0)])
+def test_planes_without_contours(values, backend):
+    plane = xr.Dataset({"cost": (("s2", "s1"), values)}, {"s1": np.arange(5.0), "s2": np.arange(4.0)})
+    assert rs.figures.cost_plane(plane, backend=backend) is not None
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("system", "word"),
+    [
+        (textbook.tanh_map(0.9, 0.3), "bounded"),
+        (textbook.chaotic_lstm(), "r = "),
+    ],
+    ids=["stable", "chaotic"],
+)
+def test_growth(system, word, backend):
+    found = grown(system, n_iterations=3)
+    figure = rs.figures.growth(found, backend=backend)
+    assert "length N (steps)" in texts(figure)
+    assert "λ1 = " in texts(figure)
+    law = found["law"].sel(quantity="output_sensitivity")
+    if int(law) in (0, 2):
+        assert word in texts(figure)
+
+
+def test_growth_axis_is_linear_for_an_exponential():
+    found = grown(textbook.linear([[1.3]]), centre=[1.0], spread=0.0)
+    assert rs.figures.growth(found).axes[0].get_xscale() == "linear"
+    found = grown(textbook.linear([[1.0]]), centre=[1.0], spread=0.0)
+    assert rs.figures.growth(found).axes[0].get_xscale() == "log"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_curvature_over_epochs(smoothness, backend):
+    figure = rs.figures.curvature(smoothness, backend=backend)
+    for word in ("cost", "‖∇V‖", "λmax(∇²V)", "‖∂x[T]/∂x[0]‖", "epoch"):
+        assert word in texts(figure)
+    if backend == "matplotlib":
+        np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), smoothness["cost"])
+
+
+def test_doubtful_and_missing_eigenvalues_are_marked(smoothness):
+    doubtful = smoothness.copy(deep=True)
+    doubtful["hessian_eigenvalue"][:, 0] = [1.0, np.nan, 2.0]
+    doubtful["hessian_residual"][:, 0] = [0.5, np.nan, 1e-6]
+    panel = rs.figures.curvature(doubtful).axes[2]
+    rings = next(each for each in panel.lines if each.get_marker() == "o")
+    crosses = next(each for each in panel.lines if each.get_marker() == "x")
+    assert rings.get_xdata().tolist() == [0]
+    assert crosses.get_xdata().tolist() == [5]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_latching_and_forgetting(backend):
+    found = sensitivities(textbook.tanh_map(2.0), [[0.5], [-0.5], [0.3]], [0.0], n_steps=40)
+    said = texts(rs.figures.sensitivity(found, backend=backend))
+    assert "latched" in said
+    assert "forgotten" in said
+    with pytest.raises(ValueError, match="at least two starts"):
+        rs.figures.sensitivity(found.isel(start=[0]))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_phase_portrait(backend):
+    orbits = rs.Orbits(inputs=[[0.0]], starts=[[0.5] * 4], n_transient=10, n_keep=50, keep_states=True).measure(
+        textbook.chaotic_lstm()
+    )
+    figure = rs.figures.phase_portrait(orbits, x="h[0]", y="c[1]", backend=backend)
+    assert "c[1]" in texts(figure)
+    if backend == "matplotlib":
+        np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), orbits["state_orbit"][0, 0, :, 3])
+    with pytest.raises(ValueError, match=r"x: expected one of h\[0\]"):
+        rs.figures.phase_portrait(orbits, x="z")
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=20))
+def test_logarithms_keep_masks_and_order(numbers):
+    values = np.array(numbers)
+    found = logarithms(values)
+    if log_range(values) is None:
+        assert np.isnan(found).all()
+        return
+    known = np.isfinite(values)
+    np.testing.assert_array_equal(np.isfinite(found), known)
+    assert (np.diff(found[known][np.argsort(values[known], kind="stable")]) >= 0).all()
+
+
+def test_drawn_from_a_run(run_copy):
+    run_copy.probe("smoothness", epochs=[0, 6])
+    run_copy.probe(Landscape(n_points=4, n_between=1))
+    assert rs.figures.draw("curvature", run_copy) is not None
+    assert rs.figures.draw("cost-plane", run_copy, backend="plotly") is not None
