@@ -270,6 +270,7 @@ def test_figures_by_name():
         "orbit-diagram",
         "phase-portrait",
         "sensitivity",
+        "state-plane",
         "transient",
         "tunnel",
     ]

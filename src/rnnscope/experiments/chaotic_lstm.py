@@ -28,7 +28,7 @@ from rnnscope.training import Recorder
 N_STEPS, N_TRANSIENT = 200, 100
 START = (0.5, 0.5, 0.5, 0.5)
 FIGURES = (
-    ("strange-attractor", "phase-portrait", "attractor"),
+    ("strange-attractor", "state-plane", "attractor"),
     ("cost-line", "cost-line", "line"),
     ("cost-plane", "cost-plane", "plane"),
     ("cost-surface", "cost-surface", "plane"),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.orbit_diagram import orbit_diagram as orbit_diagram
     from rnnscope.figures.gallery.phase_portrait import phase_portrait as phase_portrait
     from rnnscope.figures.gallery.sensitivity import sensitivity as sensitivity
+    from rnnscope.figures.gallery.state_plane import state_plane as state_plane
     from rnnscope.figures.gallery.transient import transient as transient
     from rnnscope.figures.gallery.tunnel import tunnel as tunnel
 

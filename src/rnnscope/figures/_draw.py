@@ -20,9 +20,9 @@ _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orb
 def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotlib", **settings: Any) -> Any:
     """Draw a figure from what a run holds, or of several runs side by side; nothing is measured.
 
-    The arguments that the figure cannot do without, results of probes and what ``summarise_orbits`` says of them, and
-    ``scalars``, are taken from the run unless they are given. A figure's module says by ``SOURCES`` which results an
-    argument is taken from: names of probes, or a name with settings, of which the first that the run has is drawn.
+    Results of probes, what ``summarise_orbits`` says of them where the figure cannot do without, and ``scalars`` are
+    taken from the run unless they are given. A figure's module says by ``SOURCES`` which results an argument is taken
+    from: names of probes, or a name with settings, of which the first that the run has is drawn.
 
     Args:
         name: one of ``rnnscope.figures.names()``.
@@ -50,7 +50,7 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
     figure = load(name)
     parameters = inspect.signature(figure).parameters
     _check(name, parameters, settings)
-    sources = SOURCES | getattr(inspect.getmodule(figure), "SOURCES", {})
+    sources = getattr(inspect.getmodule(figure), "SOURCES", SOURCES)
     for key, parameter in parameters.items():
         needed = parameter.default is inspect.Parameter.empty
         if key in settings:
@@ -59,16 +59,24 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
             settings[key] = run.scalars
         elif key == "summary" and needed:
             settings[key] = summarise_orbits(run.dataset("orbits"))
-        elif key in sources and needed:
+        elif key in sources and (needed or _has(run, sources[key])):
             settings[key] = _stored(run, sources[key])
     return figure(backend=backend, **settings)
 
 
+def _has(run: "Run", sources: tuple[Source, ...]) -> bool:
+    return any(run.has(probe, **settings) for probe, settings in map(_with_settings, sources))
+
+
 def _stored(run: "Run", sources: tuple[Source, ...]) -> Any:
     """The first of the results that the run has; if it has none, its own error about the last says what there is."""
-    wanted = [(source, {}) if isinstance(source, str) else source for source in sources]
+    wanted = [_with_settings(source) for source in sources]
     probe, settings = next((each for each in wanted if run.has(each[0], **each[1])), wanted[-1])
     return run.dataset(probe, **settings)
+
+
+def _with_settings(source: Source) -> tuple[str, dict[str, Any]]:
+    return (source, {}) if isinstance(source, str) else source
 
 
 def _draw_several(name: str, runs: "list[Run]", backend: Backend, settings: dict[str, Any]) -> Any:

@@ -52,7 +52,7 @@ class Spectra:
 
     def beyond(self, panel: Spectrum) -> int:
         """How many multipliers are not shown."""
-        parts = np.array([panel.multiplier.real, panel.multiplier.imag])
+        parts = np.array([np.real(panel.multiplier), np.imag(panel.multiplier)])
         return int(((parts < self.view[:, :1]) | (parts > self.view[:, 1:])).any(0).sum())
 
 

@@ -44,11 +44,12 @@ def draw(spectra: Spectra) -> "Figure":
             axes.set_xlabel("Re μ")
         for axes in grid[:, 0]:
             axes.set_ylabel("Im μ")
-        few = list(spectra.epochs) if len(spectra.epochs) <= 8 else None
-        bar = figure.colorbar(
-            ScalarMappable(**colour), ax=panels, location="bottom", ticks=few, label=spectra.epoch_label, aspect=40
-        )
-        bar.outline.set_linewidth(0.4)  # pyright: ignore[reportCallIssue]
+        if len(spectra.epochs) > 1:
+            few = list(spectra.epochs) if len(spectra.epochs) <= 8 else None
+            bar = figure.colorbar(
+                ScalarMappable(**colour), ax=panels, location="bottom", ticks=few, label=spectra.epoch_label, aspect=40
+            )
+            bar.outline.set_linewidth(0.4)  # pyright: ignore[reportCallIssue]
         _style.legend_above(figure, _handles(spectra))
     return figure
 
@@ -69,7 +70,7 @@ def _draw_plane(axes: "Axes", panel: Spectrum, spectra: Spectra, colour: dict[st
             shape |= {"facecolors": "none", "edgecolors": rgba, "linewidths": 0.6, "s": 7}
         else:
             shape |= {"c": epochs, **colour}
-        axes.scatter(panel.multiplier.real[chosen], panel.multiplier.imag[chosen], **shape)
+        axes.scatter(np.real(panel.multiplier[chosen]), np.imag(panel.multiplier[chosen]), **shape)
     axes.set_aspect("equal")
     axes.set_xlim(*spectra.view[0])
     axes.set_ylim(*spectra.view[1])

@@ -43,7 +43,10 @@ def draw(spectra: Spectra) -> go.Figure:
         margin={"b": 150},
         showlegend=True,
     )
-    if len(spectra.epochs) > 1:
+    if len(spectra.epochs) == 1:
+        figure.update_layout(margin={"b": 78}, height=SIDE + _style.MARGINS_HEIGHT)
+        figure.update_layout(coloraxis_showscale=False)
+    else:
         figure.update_layout(sliders=[_slider(spectra, shown)])
     words = [panel.words + _beyond(spectra, panel) for panel in panels]
     if len(panels) > 1:
@@ -74,8 +77,8 @@ def _trail(panel: Spectrum, spectra: Spectra) -> go.Scatter:
     """All epochs, faint, in the colour of the epoch."""
     epochs = spectra.epochs[panel.row]
     return go.Scatter(
-        x=panel.multiplier.real,
-        y=panel.multiplier.imag,
+        x=np.real(panel.multiplier),
+        y=np.imag(panel.multiplier),
         mode="markers",
         marker={"size": 4, "color": epochs, "coloraxis": "coloraxis", "opacity": 0.45},
         customdata=epochs,
@@ -88,8 +91,8 @@ def _at(panel: Spectrum, row: int) -> dict[str, Any]:
     chosen = panel.row == row
     return {
         "type": "scatter",
-        "x": panel.multiplier.real[chosen],
-        "y": panel.multiplier.imag[chosen],
+        "x": np.real(panel.multiplier[chosen]),
+        "y": np.imag(panel.multiplier[chosen]),
         "customdata": np.abs(panel.multiplier[chosen]),
         "marker": {"symbol": [_SHAPES[code] for code in panel.symbol[chosen]]},
     }

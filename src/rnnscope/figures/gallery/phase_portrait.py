@@ -1,80 +1,54 @@
-"""Orbits in the plane of two coordinates of the state."""
+"""Orbits of the state and the points among them, in the plane in which the state moves most."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from rnnscope.base.errors import require
-from rnnscope.figures import _style
-from rnnscope.figures._cost_style import one_step
+from rnnscope.figures._portrait import make_portraits
+from rnnscope.figures._style import Backend, check_backend
 
 if TYPE_CHECKING:
     import xarray
 
-SOURCES = {"orbits": (("orbits", {"keep_states": True}), "orbits")}
+SOURCES = {"orbits": (("orbits", {"keep_states": True}),), "points": ("fixedpoints", "attractors")}
 
 
 def phase_portrait(
     orbits: "xarray.Dataset",
+    points: "xarray.Dataset | None" = None,
     *,
-    x: int | str = 0,
-    y: int | str = 1,
-    input: int = 0,
-    backend: _style.Backend = "matplotlib",
+    epoch: int | None = None,
+    inputs: int | Sequence[int] | None = None,
+    backend: Backend = "matplotlib",
 ) -> Any:
-    """One coordinate of the state against another, each sample of each orbit one point.
+    """Orbits of the whole state, projected on its two leading principal components, with fixed points and cycles.
+
+    The components are those of the kept states of all orbits shown; where these stand still, of the points. Stable
+    points are filled, unstable ones open, with the number of their unstable directions beside them; points out of
+    reach are left out. Where the eigenvectors are known, ``FixedPoints(vectors=True)``, a short line goes along each
+    unstable direction (two for a complex pair), the shorter the more it points out of the plane. An orbit that goes on
+    in small steps is a line, any other is points. Kept transients, ``Orbits(n_transient=0, keep_states=True)``, show
+    where the state comes from; the default Orbits show where it ends.
 
     Args:
-        orbits: result of ``Orbits(keep_states=True)``; of several epochs the last is drawn. Without states the outputs.
-        x: coordinate on the horizontal axis, an index or a label such as ``"h[0]"``.
-        y: coordinate on the vertical axis.
-        input: position along ``input``.
+        orbits: result of the probe ``orbits`` measured with ``keep_states=True`` (``step`` may be missing).
+        points: result of the probe ``fixedpoints`` or ``attractors``, with the same epoch; points are drawn at the
+            inputs that both have.
+        epoch: one that was recorded; by default the last that all Datasets have.
+        inputs: index or indices along ``input`` (default: the middle one). Matplotlib stacks one panel for each, plotly
+            offers them in a menu; all are in the same plane.
         backend: ``"matplotlib"`` or ``"plotly"``.
 
     Returns:
         ``matplotlib.figure.Figure`` or ``plotly.graph_objects.Figure``.
 
     Raises:
-        ValueError: unknown backend, or no such coordinate or input.
+        ValueError: unknown backend or input; orbits without states; an epoch that one of the two does not have.
 
     """
-    _style.check_backend(backend)
-    data = one_step(orbits)
-    name, dim = ("state_orbit", "state") if "state_orbit" in data else ("orbit", "output")
-    labels = [str(label) for label in data[dim].values]
-    require(0 <= input < data.sizes["input"], "input", f"an index from 0 to {data.sizes['input'] - 1}", input)
-    chosen = []
-    for axis, coordinate in (("x", x), ("y", y)):
-        known = coordinate in labels if isinstance(coordinate, str) else 0 <= coordinate < len(labels)
-        require(known, axis, f"one of {', '.join(labels)}", coordinate)
-        chosen.append(labels.index(coordinate) if isinstance(coordinate, str) else coordinate)
-    values = data[name].isel(input=input).transpose("start", "time", dim).values.reshape(-1, len(labels))
-    values = values[np.isfinite(values).all(1)]
-    require(len(values), "orbits", "at least one finite sample", "none")
-    points = (values[:, chosen[0]], values[:, chosen[1]], labels[chosen[0]], labels[chosen[1]])
-    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(*points)
-
-
-def _draw_matplotlib(x: np.ndarray, y: np.ndarray, x_label: str, y_label: str) -> Any:
-    with _style.matplotlib_style():
-        figure = _style.new_matplotlib_figure(2.8)
-        axes = figure.subplots()
-        axes.plot(
-            x, y, linestyle="none", marker=".", markersize=1.2, markeredgewidth=0, color=_style.OSCILLATES,
-            rasterized=len(x) > 3000,
-        )  # fmt: skip
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        axes.locator_params(nbins=5)
-    return figure
-
-
-def _draw_plotly(x: np.ndarray, y: np.ndarray, x_label: str, y_label: str) -> Any:
-    import plotly.graph_objects as go
-
-    marker = {"size": 2, "color": _style.SCREEN_COLOURS[1]}
-    figure = go.Figure(go.Scattergl(x=x, y=y, mode="markers", marker=marker, showlegend=False))
-    _style.style_plotly(figure, height=440)
-    figure.update_xaxes(title=x_label)
-    figure.update_yaxes(title=y_label)
-    return figure
+    check_backend(backend)
+    portraits = make_portraits(orbits, points, epoch, inputs)
+    if backend == "matplotlib":
+        from rnnscope.figures._portrait_matplotlib import draw
+    else:
+        from rnnscope.figures._portrait_plotly import draw
+    return draw(portraits)
