@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rnnscope import systems as systems
     from rnnscope import tasks as tasks
     from rnnscope import testing as testing
+    from rnnscope.attractors import FixedPoints as FixedPoints
     from rnnscope.attractors import Lyapunov as Lyapunov
     from rnnscope.attractors import Orbits as Orbits
     from rnnscope.attractors import summarise_orbits as summarise_orbits
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Growth": "rnnscope.smoothness",
     "Landscape": "rnnscope.smoothness",
+    "FixedPoints": "rnnscope.attractors",
     "Lyapunov": "rnnscope.attractors",
     "Objective": "rnnscope.smoothness",
     "Orbits": "rnnscope.attractors",
