@@ -181,16 +181,16 @@ def test_latching_and_forgetting(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_phase_portrait(backend):
+def test_state_plane(backend):
     orbits = rs.Orbits(inputs=[[0.0]], starts=[[0.5] * 4], n_transient=10, n_keep=50, keep_states=True).measure(
         textbook.chaotic_lstm()
     )
-    figure = rs.figures.phase_portrait(orbits, x="h[0]", y="c[1]", backend=backend)
+    figure = rs.figures.state_plane(orbits, x="h[0]", y="c[1]", backend=backend)
     assert "c[1]" in texts(figure)
     if backend == "matplotlib":
         np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), orbits["state_orbit"][0, 0, :, 3])
     with pytest.raises(ValueError, match=r"x: expected one of h\[0\]"):
-        rs.figures.phase_portrait(orbits, x="z")
+        rs.figures.state_plane(orbits, x="z")
 
 
 @settings(deadline=None, derandomize=True, max_examples=50)
