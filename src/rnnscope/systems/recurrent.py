@@ -228,6 +228,8 @@ class RecurrentSystem(System):
         states, pushed, forcing = [], [], None
         if input_rows is not None:
             forcing = self.cell.drive_linearised(weights["layer0"], drive, input_rows)
+        if len(self.layers) == 1:
+            return self.cell.linearised(weights["layer0"], state, drive, rows, forcing)
         for k, layer in enumerate(self.layers):
             own = weights[f"layer{k}"]
             if k > 0:
@@ -237,8 +239,6 @@ class RecurrentSystem(System):
             new = self.cell.linearised(own, state[..., here], drive, rows[..., here], forcing)
             states.append(new[0])
             pushed.append(new[1])
-        if len(states) == 1:
-            return states[0], pushed[0]
         return torch.cat(states, dim=-1), torch.cat(torch.broadcast_tensors(*pushed), dim=-1)
 
     def readout(
