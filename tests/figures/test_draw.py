@@ -10,7 +10,11 @@ import rnnscope as rs
 from rnnscope.base.errors import RunError
 from rnnscope.figures._orbit_layers import MAX_COLUMNS, make_columns
 
-OTHERS = ("compare-orbits", "phase-portrait")  # of several runs; of states, which are not kept by default
+OTHERS = (
+    "compare-orbits",  # of several runs
+    "phase-portrait", "state-plane",  # of states, which are not kept by default
+    "cost-line", "cost-plane", "cost-surface", "curvature", "growth", "sensitivity",  # of the cost, see test_cost.py
+)  # fmt: skip
 
 
 @pytest.fixture
