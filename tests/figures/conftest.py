@@ -166,6 +166,7 @@ def make_attractors(
             "lyapunov_error": ((*cell, "exponent"), np.where(np.isfinite(exponents), 0.004, np.nan)),
             "multiplier_real": ((*cell, "multiplier"), np.where(known, size * np.cos(angle), np.nan)),
             "multiplier_imag": ((*cell, "multiplier"), np.where(known, size * np.sin(angle), np.nan)),
+            "reached": (("step", "input", "start"), np.zeros((n_epochs, n_inputs, 4), np.int32)),
             "location": ((*cell, "state"), np.where(there[..., None], random.normal(size=(*grid, 3)), np.nan)),
             "output_mean": ((*cell, "output"), np.where(there, random.normal(size=grid), np.nan)[..., None]),
         },

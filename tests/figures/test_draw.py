@@ -57,6 +57,25 @@ def test_what_is_drawn_is_the_first_of_the_results_that_a_run_has(attractors):
     assert len(asked) == 3
 
 
+def test_the_command_line_draws_what_probes_kept_in_a_run(run_copy, tmp_path, capsys):
+    from rnnscope.cli import main
+
+    def draw(name, ending):
+        with pytest.raises(SystemExit) as ended:
+            main(["figure", name, str(run_copy.path), "-o", str(tmp_path / f"{name}{ending}")])
+        return ended.value.code
+
+    assert draw("attractor-map", ".png") != 0
+    assert "rnnscope probe attractors" in capsys.readouterr().err
+    small = {"n_transient": 60, "n_steps": 200, "n_extensions": 0, "n_starts": 2}
+    run_copy.probe("attractors", epochs=[0, 3], **small)
+    run_copy.probe("orbits", epochs=[0, 3], keep_states=True, n_transient=0, n_keep=20, n_starts=2)
+    for name in ("attractor-map", "exponents", "multipliers", "phase-portrait"):
+        for ending in (".png", ".html"):
+            assert draw(name, ending) == 0
+            assert (tmp_path / f"{name}{ending}").stat().st_size > 5000
+
+
 def test_a_run_without_orbits_says_so(scalars):
     def never(name):
         raise RunError(f"probe {name} was never measured")

@@ -34,6 +34,7 @@ class StillRun:
     orbits: xr.Dataset | None
     scalars: pd.DataFrame
     name: str = "sine-lstm-0"
+    attractors: xr.Dataset | None = None
     status: str = "finished"
     damaged: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(
@@ -54,18 +55,25 @@ class StillRun:
         return Path("runs") / self.name
 
     def has(self, name: str, **settings) -> bool:
-        return name == "orbits" and self.orbits is not None and not settings
+        return self._stored(name) is not None and not settings
 
     def dataset(self, name: str) -> xr.Dataset:
-        if self.orbits is None or name != "orbits":
+        stored = self._stored(name)
+        if stored is None:
             raise RunError(f"{name} was never measured")
-        return self.orbits
+        return stored
+
+    def _stored(self, name: str) -> xr.Dataset | None:
+        return {"orbits": self.orbits, "attractors": self.attractors}.get(name)
 
 
-def make_run(*, n_epochs: int = 60, measured: bool = True, name: str = "sine-lstm-0", **settings: Any) -> StillRun:
+def make_run(
+    *, n_epochs: int = 60, measured: bool = True, limits: bool = False, name: str = "sine-lstm-0", **settings: Any
+) -> StillRun:
     synthetic = _synthetic()
     orbits = synthetic.make_orbits(n_epochs=n_epochs, **settings) if measured else None
-    return StillRun(orbits, synthetic.make_scalars(n_epochs), name=name)
+    attractors = synthetic.make_attractors(n_epochs=12, n_inputs=settings.get("n_inputs", 10)) if limits else None
+    return StillRun(orbits, synthetic.make_scalars(n_epochs), name=name, attractors=attractors)
 
 
 @pytest.fixture

@@ -46,6 +46,9 @@ VARIANTS = {
     "several outputs": {"n_outputs": 2},
     "diverging": {"diverging": 1, "huge": True},
     "never measured": {"measured": False},
+    "limit sets": {"limits": True},
+    "limit sets without orbits": {"measured": False, "limits": True},
+    "limit sets at one input": {"limits": True, "n_inputs": 1},
 }
 
 
@@ -261,6 +264,80 @@ def test_a_browser_draws_each_saved_figure(synthetic, tmp_path, name):
     orbits = synthetic.make_orbits(n_epochs=80, n_keep=200)
     given = {"loss": synthetic.make_scalars(80), "orbit_diagram": orbits, "transient": orbits, "tunnel": orbits}
     figure = getattr(rs.figures, name)(given.get(name, synthetic.make_summary(orbits)), backend="plotly")
+    document, said, asked = look(rs.figures.save(figure, tmp_path / "figure.html"), tmp_path)
+    assert 'class="main-svg"' in document
+    assert not complaints(said)
+    assert asked == []
+
+
+def figures_of(source):
+    stored = re.findall(r'id="figure-([\w-]+)">(.*?)</script>', source, re.DOTALL)
+    return {name: json.loads(content) for name, content in stored}
+
+
+def test_limit_sets_stand_under_the_orbits_and_in_a_table(still_run, tmp_path):
+    source = rs.write_report(still_run(limits=True), tmp_path / "report.html").read_text()
+    figures = figures_of(source)
+    assert set(figures) == {"main-0", "tunnel-0", "transient-0", "frequency-0", "multipliers-0"}
+    titles = [figures["main-0"]["layout"][f"yaxis{at}"]["title"]["text"] for at in (2, 3, 4, 5)]
+    assert titles == ["input frequency ω (rad/step)", "λ1 ≥ λ2 ≥ λ3<br>(nat/step)", "largest |μ|", "loss"]
+    assert len(figures["multipliers-0"]["frames"]) == 12
+    text = Page(source).text
+    for words in (
+        "Which limit sets, when",
+        "5 – 30 all fixed point 100%",
+        "35 – 60 0.196 … 0.284 fixed point 50%",
+        "closed curve 50%",
+        "Limit sets were looked for at 12 epochs and 10 constant inputs, from 4 starts each",
+        "a cell divided by the share of the starts",
+    ):
+        assert words in text
+    assert "ties going to oscillates, and the loss" not in text
+
+
+def test_limit_sets_without_orbits_have_figures_of_their_own(still_run, tmp_path):
+    source = rs.write_report(still_run(measured=False, limits=True), tmp_path / "report.html").read_text()
+    assert set(figures_of(source)) == {"loss-0", "attractors-0", "exponents-0", "multipliers-0"}
+    assert "only its limit sets are known" in Page(source).text
+    assert "Ribeiro et al., AISTATS 2020." in Page(source).text
+
+
+def test_a_run_without_limit_sets_looks_as_before(still_run, tmp_path):
+    source = rs.write_report(still_run(), tmp_path / "report.html").read_text()
+    text = Page(source).text
+    assert set(figures_of(source)) == {"main-0", "tunnel-0", "transient-0", "frequency-0"}
+    assert "Which limit sets" not in text
+    assert "Limit sets were looked for" not in text
+
+
+def test_of_several_runs_the_orbits_stay_alike_and_the_limit_sets_stand_apart(still_run, tmp_path):
+    runs = [still_run(limits=True, name="first"), still_run(name="second")]
+    figures = figures_of(rs.write_report(runs, tmp_path / "report.html").read_text())
+    assert {"attractors-0", "exponents-0", "multipliers-0"} <= set(figures)
+    assert not {"attractors-1", "exponents-1", "multipliers-1"} & set(figures)
+    rows = [sum(key.startswith("yaxis") for key in figures[f"main-{at}"]["layout"]) for at in (0, 1)]
+    assert rows == [3, 3]
+
+
+@browser
+@pytest.mark.browser
+def test_a_browser_draws_limit_sets_and_knows_the_frames_of_the_slider(still_run, tmp_path):
+    path = rs.write_report(still_run(limits=True), tmp_path / "report.html")
+    count = "<script>addEventListener('load', () => setTimeout(() => { document.body.dataset.frames = String("
+    count += "document.getElementById('plot-multipliers-0')._transitionData._frames.length) }, 6000))</script></body>"
+    path.write_text(path.read_text().replace("</body>", count))
+    document, said, asked = look(path, tmp_path)
+    assert 'data-drawn="5"' in document
+    assert 'data-frames="12"' in document
+    assert not complaints(said)
+    assert asked == []
+
+
+@browser
+@pytest.mark.browser
+@pytest.mark.parametrize("name", ["attractor_map", "exponents", "multipliers"])
+def test_a_browser_draws_each_saved_figure_of_limit_sets(synthetic, tmp_path, name):
+    figure = getattr(rs.figures, name)(synthetic.make_attractors(), backend="plotly")
     document, said, asked = look(rs.figures.save(figure, tmp_path / "figure.html"), tmp_path)
     assert 'class="main-svg"' in document
     assert not complaints(said)

@@ -8,8 +8,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     import xarray
 
-    from rnnscope.report.attractor_story import AttractorPhase, Group, LimitSet
-    from rnnscope.report.point_story import PointGroup, PointPhase
+    from rnnscope.report.point_story import PointPhase
     from rnnscope.report.story import Phase
     from rnnscope.runs import Run
 
@@ -70,22 +69,17 @@ def _holds_for(phase: "Phase") -> str:
 
 def _attractor_table(attractors: "xarray.Dataset") -> Table:
     """Epochs, inputs, and for each limit set there its kind, the starts that reach it, λ1, |μ1| or the frequency."""
-    from rnnscope.report.attractor_story import attractor_phases
+    from rnnscope.report._attractor_rows import COLUMNS, attractor_rows
 
-    n_inputs = attractors.sizes["input"]
-    table = _table("epochs", "inputs", "limit set", "starts", "λ1 (nat/step)", "|μ1|, frequency (rad/step)")
-    for phase in attractor_phases(attractors):
-        epochs = _epochs(phase)
-        for group in phase.groups:
-            inputs = _inputs(group, n_inputs)
-            for limit in group.sets:
-                table.add_row(epochs, inputs, limit.words(), f"{limit.fraction:.0%}", _exponent(limit), _rest(limit))
-                epochs = inputs = ""
+    table = _table(*COLUMNS)
+    for row in attractor_rows(attractors):
+        table.add_row(row.epochs, row.inputs, row.limit, row.starts, row.exponent, row.rest)
     return table
 
 
 def _point_table(points: "xarray.Dataset") -> Table:
     """Epochs, inputs, what there is, and the slowest time constant of a stable point."""
+    from rnnscope.report._attractor_rows import inputs_words
     from rnnscope.report.point_story import point_phases
 
     n_inputs = points.sizes["input"]
@@ -94,7 +88,9 @@ def _point_table(points: "xarray.Dataset") -> Table:
         epochs = _epochs(phase)
         for group in phase.groups:
             slowest = "" if group.slowest != group.slowest else f"{group.slowest:.3g}"
-            table.add_row(epochs, _inputs(group, n_inputs), group.words(), slowest)
+            table.add_row(
+                epochs, inputs_words(group.inputs, group.values, group.share, n_inputs), group.words(), slowest
+            )
             epochs = ""
     return table
 
@@ -131,42 +127,7 @@ def _range(values: Any, form: str = "{:.4f}") -> str:
     return low if low == high else f"{low} … {high}"
 
 
-def _inputs(group: "Group | PointGroup", n_inputs: int) -> str:
-    """Which inputs, and in what part of the epochs these are exactly their sets."""
-    if len(group.inputs) == n_inputs:
-        words = "all" if n_inputs > 1 else f"{group.values[0]:.3g}"
-    elif group.inputs[-1] - group.inputs[0] == len(group.inputs) - 1 > 0:
-        words = f"{group.values[0]:.3g} … {group.values[-1]:.3g}"
-    elif len(group.inputs) <= 3:
-        words = ", ".join(f"{value:.3g}" for value in group.values)
-    else:
-        words = f"{len(group.inputs)} of {n_inputs}"
-    return words if group.share > 0.995 else f"{words} ({group.share:.0%})"
-
-
-def _exponent(limit: "LimitSet") -> str:
-    """The median of λ1 with its standard error; where inputs differ by more, from the least to the largest."""
-    low, high = limit.exponent_range
-    if limit.exponent != limit.exponent:
-        return ""
-    if high - low > max(4 * limit.exponent_error, 5e-5):
-        return f"{_signed(low)} … {_signed(high)}"
-    error = f" ± {limit.exponent_error:.1g}" if limit.exponent_error > 0 else ""
-    return _signed(limit.exponent) + error
-
-
-def _signed(value: float) -> str:
-    return f"{value:.4f}".replace("-", "−") if abs(value) >= 5e-5 else "0.0000"
-
-
-def _rest(limit: "LimitSet") -> str:
-    if limit.frequency_range is not None and limit.kind != "cycle":
-        low, high = (f"{value:.3g}" for value in limit.frequency_range)
-        return low if low == high else f"{low} … {high}"
-    return f"|μ1| = {limit.multiplier:.3f}" if limit.multiplier == limit.multiplier else ""
-
-
-def _epochs(phase: "Phase | AttractorPhase | PointPhase") -> str:
+def _epochs(phase: "Phase | PointPhase") -> str:
     first, last = phase.first_epoch, phase.last_epoch
     return f"{first} – {last}" if first != last else str(first)
 

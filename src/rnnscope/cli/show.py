@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rnnscope.runs import Run
 
 
+_TOLD = ("orbits", "attractors", "fixedpoints", "lyapunov")
+
+
 def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     """Say what is in a run and what happened in it, or what several runs have in common."""
     from rnnscope.runs import Run
@@ -26,24 +29,25 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     (run,) = runs
     recorded = Run(run)
     with named_warnings():
-        orbits, attractors = (_stored(recorded, name) for name in ("orbits", "attractors"))
+        found = {name: dataset for name in _TOLD if (dataset := _stored(recorded, name)) is not None}
+        orbits = found.get("orbits")
         facts = _facts(recorded)
         if json:
             happened: dict[str, Any] = {}
             if orbits is not None:
                 happened = {"phases": phases_data(recorded, "orbits", orbits), "story": _story(recorded, orbits)}
-            if attractors is not None:
-                happened["attractors"] = phases_data(recorded, "attractors", attractors)
+            for name in ("attractors", "fixedpoints"):
+                if name in found:
+                    happened[name] = phases_data(recorded, name, found[name])
             print_json({**facts, **happened, "config": recorded.config, "damaged": recorded.damaged})
             return
         for name, value in facts.items():
             out.print(f"{name:>10}  {value}")
-        if orbits is None and attractors is None:
+        if not found:
             out.print(f"\nnothing was probed yet: rnnscope probe orbits {run}, or probe attractors")
-        for name, dataset in (("orbits", orbits), ("attractors", attractors)):
-            if dataset is not None:
-                out.print()
-                out.print(phases_table(recorded, name, dataset))
+        for name, dataset in found.items():
+            out.print()
+            out.print(phases_table(recorded, name, dataset))
         if orbits is not None:
             out.print()
             for sentence in _story(recorded, orbits):

@@ -37,6 +37,6 @@ def draw(comparison: Comparison) -> "Figure":
         axes[0, 0].set_xlim(comparison.epoch_limits)
         figure.align_ylabels(axes[:, 0])
         _style.legend_above(
-            figure, [*handles_of(comparison.together, []), *remarks(gaps=comparison.have_gaps, stripes=False)]
+            figure, [*handles_of(comparison.together, {}), *remarks(gaps=comparison.have_gaps, stripes=False)]
         )
     return figure

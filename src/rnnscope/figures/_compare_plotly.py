@@ -40,7 +40,7 @@ def draw(comparison: Comparison) -> go.Figure:
         if diagram.loss is not None:
             figure.add_trace(loss_trace(*diagram.loss), row=2, col=place)
             owners.append(None)
-    for entry in [*legend_of(comparison.together, []), *remarks(gaps=comparison.have_gaps, stripes=False)]:
+    for entry in [*legend_of(comparison.together, {}), *remarks(gaps=comparison.have_gaps, stripes=False)]:
         figure.add_trace(go.Scatter(**entry), row=1, col=1)
         owners.append(None)
     _style.style_plotly(figure, height=sum(heights) + 16 * (len(heights) - 1) + _style.MARGINS_HEIGHT + 26)

@@ -58,6 +58,18 @@ def choose_inputs(data: "xarray.Dataset", inputs: int | Sequence[int] | None, *,
     return [known.index(index) for index in chosen]
 
 
+def same_input(data: "xarray.Dataset", like: "xarray.Dataset", position: int) -> int | None:
+    """Where ``data`` has the input that ``like`` has at a position; None where it was measured at others."""
+    if "input_value" not in data.coords or "input_value" not in like.coords:
+        return position if position < data.sizes["input"] else None
+    wanted = np.atleast_1d(like["input_value"].values[position])
+    known = data["input_value"].values.reshape(data.sizes["input"], -1)
+    if known.shape[1] != wanted.size:
+        return None
+    same = np.flatnonzero(np.isclose(known, wanted).all(1))
+    return int(same[0]) if same.size else None
+
+
 def choose_output(orbits: "xarray.Dataset", output: int | str) -> int:
     """Position along ``output`` of an index or a label.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
+from rnnscope.figures._companions import make_companions
 from rnnscope.figures._data import by_step, choose_inputs, choose_output, loss_curve, value_label
 from rnnscope.figures._orbit_layers import Diagram, Orbits, make_columns
 
@@ -21,6 +22,7 @@ def make_diagram(
     *,
     scalars: "pandas.DataFrame | None",
     summary: "xarray.Dataset | None",
+    attractors: "xarray.Dataset | None" = None,
     inputs: int | Sequence[int] | None,
     output: int | str,
     value_range: tuple[float, float] | None,
@@ -43,7 +45,8 @@ def make_diagram(
         value_range=value_range,
         value_label=value_label(orbits, at_output),
         loss=loss_curve(scalars, orbits),
-        summary=None if summary is None else by_step(summary),
+        summary=None if summary is None or attractors is not None else by_step(summary),
+        companions=None if attractors is None else make_companions(attractors, orbits, chosen),
         n_samples=samples.values.shape[2] * samples.values.shape[3],
     )
 

@@ -11,6 +11,8 @@ from rnnscope.figures._data import flags, input_words
 if TYPE_CHECKING:
     import xarray
 
+    from rnnscope.figures._companions import Companions
+
 MAX_COLUMNS = 800  # no more than a figure has pixels: a column that gets none is not seen
 MANY = 100
 N_BINS = 96  # few enough that some hundred samples of an orbit fill a band without speckle
@@ -174,11 +176,15 @@ class Diagram:
     value_label: str
     loss: tuple[np.ndarray, np.ndarray] | None
     summary: "xarray.Dataset | None"
+    companions: "Companions | None"
     n_samples: int
 
     @property
     def epoch_limits(self) -> tuple[float, float]:
         first, last = self.columns.extent
+        if self.companions is not None:
+            ends = self.companions.stacks.columns.extent
+            first, last = min(first, ends[0]), max(last, ends[1])
         if self.loss is not None and len(self.loss[0]):
             first, last = min(first, float(self.loss[0].min())), max(last, float(self.loss[0].max()))
         return first, last
@@ -188,8 +194,11 @@ class Diagram:
         return any(layers.above.size or layers.below.size for layers in self.panels)
 
 
-def legend_words(panels: list[Layers], kinds: list[str]) -> dict[str, str]:
-    """What a legend says of each kind, nothing where it does not occur; a strip of kinds shares the colours."""
+def legend_words(panels: list[Layers], kinds: dict[str, str]) -> dict[str, str]:
+    """What a legend says of each kind, nothing where it does not occur.
+
+    A strip of kinds shares the colours; ``kinds`` are those that occur in it, with the words for them.
+    """
     drawn = {
         "rests": ("settled", any(layers.rest_epochs.size for layers in panels)),
         "oscillates": (
@@ -200,7 +209,10 @@ def legend_words(panels: list[Layers], kinds: list[str]) -> dict[str, str]:
         "diverges": ("diverged", any(layers.diverged.size for layers in panels)),
         "undetermined": ("", False),
     }
-    return {kind: " / ".join([word] * present + [kind] * (kind in kinds)) for kind, (word, present) in drawn.items()}
+    return {
+        kind: " / ".join(filter(None, [word if present else "", kinds.get(kind, "")]))
+        for kind, (word, present) in drawn.items()
+    }
 
 
 def make_columns(epochs: "np.ndarray | Sequence[int]") -> Columns:

@@ -5,17 +5,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnscope.figures import _style
+from rnnscope.figures._companions import Companions
 from rnnscope.figures._data import log_scale
 from rnnscope.figures._kind_matplotlib import draw_kinds, remarks
 from rnnscope.figures._kinds import Strip, present_kinds
 from rnnscope.figures._orbit_layers import Diagram, Layers, legend_words
+from rnnscope.figures._rates_matplotlib import draw_rates, rate_handles
+from rnnscope.figures._stacks_matplotlib import draw_stacks, limit_patches, stack_remarks
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-PANEL_HEIGHT, STRIP_HEIGHT, LOSS_HEIGHT = 1.0, 0.75, 0.7  # inches
+PANEL_HEIGHT, STRIP_HEIGHT, LOSS_HEIGHT, RATES_HEIGHT = 1.0, 0.75, 0.7, 0.7  # inches
 _DIVERGED: dict[str, Any] = {
     "marker": "|",
     "markersize": 4,
@@ -28,29 +31,47 @@ _BELOW: dict[str, Any] = {**_ABOVE, "marker": "v"}
 
 
 def draw(diagram: Diagram) -> "Figure":
-    panels, summary = diagram.panels, diagram.summary
+    panels, summary, companions = diagram.panels, diagram.summary, diagram.companions
     heights = [PANEL_HEIGHT] * len(panels)
-    heights += [STRIP_HEIGHT] * (summary is not None) + [LOSS_HEIGHT] * (diagram.loss is not None)
+    heights += [STRIP_HEIGHT] * (summary is not None or companions is not None)
+    heights += [] if companions is None else [RATES_HEIGHT] * len(companions.rates)
+    heights += [LOSS_HEIGHT] * (diagram.loss is not None)
+    n_below = 0 if companions is None else 1 + len(companions.rates)
     with _style.matplotlib_style():
-        figure = _style.new_matplotlib_figure(sum(heights) + 0.25 * len(panels) + 0.45)
+        figure = _style.new_matplotlib_figure(sum(heights) + 0.25 * (len(panels) + n_below) + 0.45)
         axes = list(figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0])
         for at, (panel, layers) in enumerate(zip(axes, panels, strict=False)):
             draw_panel(panel, layers, diagram)
             _style.corner_label(panel, layers.short_words if at else layers.words)
         axes[len(panels) // 2].set_ylabel(diagram.value_label)
-        kinds, stripes = [], False
-        if summary is not None:
+        handles, others = handles_of(diagram, {}), remarks(gaps=diagram.columns.have_gaps, stripes=False)
+        if companions is not None:
+            draw_companions(axes[len(panels) :], companions, diagram)
+            handles = [*handles_of(diagram, companions.shared_kinds), *limit_patches(companions.other_kinds)]
+            gaps = diagram.columns.have_gaps or companions.stacks.columns.have_gaps
+            others = [*stack_remarks(companions.stacks, gaps=gaps), *rate_handles(*companions.rates)]
+        elif summary is not None:
             strip = Strip.of(summary)
             draw_kinds(axes[len(panels)], summary, strip)
-            kinds, stripes = present_kinds(summary), strip.stripes is not None
+            handles = handles_of(diagram, {kind: kind for kind in present_kinds(summary)})
+            others = remarks(gaps=diagram.columns.have_gaps, stripes=strip.stripes is not None)
         if diagram.loss is not None:
             draw_loss(axes[-1], *diagram.loss)
         axes[-1].set_xlabel("epoch")
         axes[-1].set_xlim(diagram.epoch_limits)
         figure.align_ylabels(axes)
-        others = remarks(gaps=diagram.columns.have_gaps, stripes=stripes)
-        _style.legend_above(figure, [*handles_of(diagram, kinds), *others])
+        _style.legend_above(figure, [*handles, *others])
     return figure
+
+
+def draw_companions(axes: "list[Axes]", companions: Companions, diagram: Diagram) -> None:
+    """The attractors at all inputs, and exponents and multipliers at the middle one of the diagram's."""
+    draw_stacks(axes[0], companions.attractors, companions.stacks)
+    middle = len(diagram.panels) // 2
+    for below, rates in zip(axes[1:], companions.rates, strict=False):
+        draw_rates(below, rates.panels[middle], rates)
+        _style.corner_label(below, f"{rates.words} at {diagram.panels[middle].short_words}")
+        below.set_ylabel("|μ|" if rates.unit == "1" else rates.unit)
 
 
 def draw_loss(axes: "Axes", epochs: np.ndarray, losses: np.ndarray) -> None:
@@ -104,7 +125,7 @@ def _mark(axes: "Axes", epochs: np.ndarray, height: float, **marker: Any) -> Non
         axes.plot(epochs, heights, transform=axes.get_xaxis_transform(), linestyle="none", zorder=5, **marker)
 
 
-def handles_of(diagram: Diagram, kinds: list[str]) -> "list[Artist]":
+def handles_of(diagram: Diagram, kinds: dict[str, str]) -> "list[Artist]":
     """Legend entries of what occurs; a strip of kinds shares the colours and so the entries."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

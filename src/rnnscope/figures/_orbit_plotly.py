@@ -12,15 +12,21 @@ from rnnscope.figures._kind_plotly import kind_axis, kind_traces, remarks
 from rnnscope.figures._kinds import Strip, present_kinds
 from rnnscope.figures._orbit_layers import Columns, Diagram, Layers, legend_words
 from rnnscope.figures._png import data_address, indexed_png
+from rnnscope.figures._rates_plotly import mark_line, rate_entries, rate_traces
+from rnnscope.figures._stacks_plotly import limit_entries, stack_remarks, stack_traces
 
 RESTS, OSCILLATES, DIVERGES, _ = _style.SCREEN_COLOURS
-PANEL_HEIGHT, STRIP_HEIGHT, LOSS_HEIGHT = 300, 150, 140  # pixels
+PANEL_HEIGHT, STRIP_HEIGHT, LOSS_HEIGHT, RATES_HEIGHT = 300, 150, 140, 130  # pixels
 N_LEVELS = 48
 
 
 def draw(diagram: Diagram) -> go.Figure:
     panels, summary, loss = diagram.panels, diagram.summary, diagram.loss
-    heights = [PANEL_HEIGHT] + [STRIP_HEIGHT] * (summary is not None) + [LOSS_HEIGHT] * (loss is not None)
+    companions = diagram.companions
+    rates = [] if companions is None else companions.rates
+    has_strip = summary is not None or companions is not None
+    heights = [PANEL_HEIGHT] + [STRIP_HEIGHT] * has_strip + [RATES_HEIGHT] * len(rates)
+    heights += [LOSS_HEIGHT] * (loss is not None)
     n_rows = len(heights)
     figure = make_subplots(
         rows=n_rows, cols=1, shared_xaxes=True, row_heights=heights, vertical_spacing=16 / sum(heights)
@@ -31,14 +37,24 @@ def draw(diagram: Diagram) -> go.Figure:
         for trace in panel_traces(layers, diagram):
             figure.add_trace(trace.update(visible=at == first), row=1, col=1)
             owners.append(at)
-    strip = None if summary is None else Strip.of(summary)
-    entries = legend_of(diagram, [] if summary is None else present_kinds(summary))
-    stripes = strip is not None and strip.stripes is not None
-    for entry in [*entries, *remarks(gaps=diagram.columns.have_gaps, stripes=stripes)]:
+        for row, rate in enumerate(rates, start=3):
+            for trace in rate_traces(rate.panels[at], rate):
+                figure.add_trace(trace.update(visible=at == first), row=row, col=1)
+                owners.append(at)
+    for entry in _entries(diagram):
         figure.add_trace(go.Scatter(**entry), row=1, col=1)
-    if summary is not None and strip is not None:
-        for trace in kind_traces(summary, strip):
-            figure.add_trace(trace, row=2, col=1)
+    for row, rate in enumerate(rates, start=3):
+        figure.add_trace(mark_line(rate), row=row, col=1)
+    if companions is not None:
+        strip_traces = stack_traces(companions.attractors, companions.stacks)
+        strip_axis = kind_axis(companions.attractors, companions.stacks.order)
+    elif summary is not None:
+        strip = Strip.of(summary)
+        strip_traces, strip_axis = kind_traces(summary, strip), kind_axis(summary, strip.order)
+    else:
+        strip_traces, strip_axis = [], {}
+    for trace in strip_traces:
+        figure.add_trace(trace, row=2, col=1)
     if loss is not None:
         figure.add_trace(loss_trace(*loss), row=n_rows, col=1)
     owners += [None] * (len(list(figure.data)) - len(owners))
@@ -46,8 +62,11 @@ def draw(diagram: Diagram) -> go.Figure:
     _style.style_plotly(figure, height=sum(heights) + 16 * (n_rows - 1) + _style.MARGINS_HEIGHT)
     value_axis = {"range": list(diagram.value_range), "scaleanchor": False, "autorange": False}
     figure.update_yaxes(title=diagram.value_label, **value_axis, row=1, col=1)
-    if summary is not None and strip is not None:
-        figure.update_yaxes(**kind_axis(summary, strip.order), row=2, col=1)
+    if has_strip:
+        figure.update_yaxes(**strip_axis, row=2, col=1)
+    for row, rate in enumerate(rates, start=3):
+        title = {"text": rate.value_label.replace(" (", "<br>("), "font": {"size": 12}}
+        figure.update_yaxes(title=title, range=list(rate.value_range), row=row, col=1)
     if loss is not None:
         figure.update_yaxes(**loss_axis([loss[1]]), row=n_rows, col=1)
     figure.update_xaxes(range=list(diagram.epoch_limits), constrain="range", showgrid=False)
@@ -59,6 +78,20 @@ def draw(diagram: Diagram) -> go.Figure:
             title={"text": panels[0].words, "x": 0, "xref": "paper", "xanchor": "left", "font": {"size": 13}}
         )
     return figure
+
+
+def _entries(diagram: Diagram) -> list[dict[str, Any]]:
+    """Legend entries of the diagram and of what is under it."""
+    gaps, companions = diagram.columns.have_gaps, diagram.companions
+    if companions is not None:
+        gaps = gaps or companions.stacks.columns.have_gaps
+        others = [*stack_remarks(companions.stacks, gaps=gaps), *rate_entries(*companions.rates)]
+        return [*legend_of(diagram, companions.shared_kinds), *limit_entries(companions.other_kinds), *others]
+    if diagram.summary is None:
+        return [*legend_of(diagram, {}), *remarks(gaps=gaps, stripes=False)]
+    kinds = {kind: kind for kind in present_kinds(diagram.summary)}
+    stripes = Strip.of(diagram.summary).stripes is not None
+    return [*legend_of(diagram, kinds), *remarks(gaps=gaps, stripes=stripes)]
 
 
 def loss_axis(losses: list[np.ndarray]) -> dict[str, Any]:
@@ -172,7 +205,7 @@ def density_picture(density: np.ndarray, n_samples: int) -> str:
     return data_address(indexed_png(levels, palette))
 
 
-def legend_of(diagram: Diagram, kinds: list[str]) -> list[dict[str, Any]]:
+def legend_of(diagram: Diagram, kinds: dict[str, str]) -> list[dict[str, Any]]:
     """Entries for what occurs; a strip of kinds shares the colours and so the entries."""
     words = legend_words(diagram.panels, kinds)
     entries = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._data import by_step, choose_inputs, flags, input_words
+from rnnscope.figures._data import by_step, choose_inputs, flags, input_words, same_input
 
 if TYPE_CHECKING:
     import xarray
@@ -138,11 +138,8 @@ def _at_epoch(data: "xarray.Dataset", epoch: int | None, name: str) -> "tuple[xa
 
 def _points_at(points: "xarray.Dataset", orbits: "xarray.Dataset", position: int) -> "xarray.Dataset | None":
     """The points at the same input as the orbits; None where they were looked for at others."""
-    if "input_value" in points.coords and "input_value" in orbits.coords:
-        wanted, known = orbits["input_value"].values[position], points["input_value"].values
-        same = np.flatnonzero([value.shape == wanted.shape and np.allclose(value, wanted) for value in known])
-        return points.isel(input=int(same[0])) if same.size else None
-    return points.isel(input=position) if position < points.sizes["input"] else None
+    at = same_input(points, orbits, position)
+    return None if at is None else points.isel(input=at)
 
 
 def _fit(states: np.ndarray, locations: list[np.ndarray]) -> Plane:

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
-from rnnscope.figures._data import flags, input_words
+from rnnscope.figures._data import flags, input_words, with_unit
 from rnnscope.figures._limit_kinds import (
     LIMIT_COLOURS,
     LIMIT_SCREEN_COLOURS,
@@ -73,6 +73,10 @@ class Strokes:
         return [(-order, sort, self.where((self.order == -order) & (self.sort == sort))) for order, sort in pairs]
 
 
+_NONE, _NO_CODE = np.empty(0), np.empty(0, int)
+NOTHING = Strokes("", "", _NONE, _NONE, _NONE, _NONE, _NONE, _NO_CODE, _NO_CODE)
+
+
 @dataclass(frozen=True, eq=False)
 class Rates:
     """Strokes of several inputs on the same axes, on which ``mark`` is where stability ends; ``names`` by order."""
@@ -81,9 +85,15 @@ class Rates:
     columns: Columns
     sorts: tuple[Sort, ...]
     value_range: tuple[float, float]
-    value_label: str
+    words: str
+    unit: str
     names: tuple[str, ...]
     mark: float
+
+    @property
+    def value_label(self) -> str:
+        """What an axis says that stands alone."""
+        return with_unit(self.words, self.unit)
 
     @property
     def present(self) -> list[Sort]:
@@ -97,13 +107,17 @@ class Rates:
         low, high = self.value_range
         return any((strokes.error > 0.01 * (high - low)).any() for strokes in self.panels)
 
+    @property
+    def any_clipped(self) -> bool:
+        return any(epochs.size for strokes in self.panels for epochs in self.clipped(strokes))
+
     def clipped(self, strokes: Strokes) -> tuple[np.ndarray, np.ndarray]:
         """Epochs at which a value is below, and above, the axis."""
         low, high = self.value_range
         return np.unique(strokes.epoch[strokes.value < low]), np.unique(strokes.epoch[strokes.value > high])
 
 
-def exponent_rates(data: "xarray.Dataset", positions: Sequence[int], n_exponents: int) -> Rates:
+def exponent_rates(data: "xarray.Dataset", positions: Sequence[int | None], n_exponents: int) -> Rates:
     """The leading exponents of a result of ``Attractors`` (by attractor) or of ``Lyapunov`` (by start)."""
     of_sets = "kind" in data
     member = "attractor" if of_sets else "start"
@@ -122,13 +136,14 @@ def exponent_rates(data: "xarray.Dataset", positions: Sequence[int], n_exponents
         columns=columns,
         sorts=LIMIT_SORTS if of_sets else STATUS_SORTS,
         value_range=rate_range(panels, include=0.0),
-        value_label=f"{' ≥ '.join(names) if len(names) < 4 else f'λ1 … λ{len(names)}'} (nat/step)",
+        words=" ≥ ".join(names) if len(names) < 4 else f"λ1 … λ{len(names)}",
+        unit="nat/step",
         names=names,
         mark=0.0,
     )
 
 
-def multiplier_rates(attractors: "xarray.Dataset", positions: Sequence[int]) -> Rates:
+def multiplier_rates(attractors: "xarray.Dataset", positions: Sequence[int | None]) -> Rates:
     """The size of the largest multiplier of each fixed point and cycle."""
     dims = ("step", "input", "attractor", "multiplier")
     real, imag = (attractors[f"multiplier_{part}"].transpose(*dims).values for part in ("real", "imag"))
@@ -136,7 +151,16 @@ def multiplier_rates(attractors: "xarray.Dataset", positions: Sequence[int]) -> 
     largest = np.where(np.isfinite(size), size, -np.inf).max(-1, keepdims=True)
     largest = np.where(np.isfinite(largest), largest, np.nan)
     panels, columns = strokes_of(attractors, largest, np.zeros_like(largest), limit_codes(attractors), positions)
-    return Rates(panels, columns, LIMIT_SORTS, rate_range(panels, include=1.0), "largest |μ|", ("|μ|",), 1.0)
+    return Rates(
+        panels=panels,
+        columns=columns,
+        sorts=LIMIT_SORTS,
+        value_range=rate_range(panels, include=1.0),
+        words="largest |μ|",
+        unit="1",
+        names=("|μ|",),
+        mark=1.0,
+    )
 
 
 def _by_status(data: "xarray.Dataset") -> np.ndarray:
@@ -150,12 +174,18 @@ def _by_status(data: "xarray.Dataset") -> np.ndarray:
 
 
 def strokes_of(
-    data: "xarray.Dataset", values: np.ndarray, errors: np.ndarray, sort: np.ndarray, positions: Sequence[int]
+    data: "xarray.Dataset", values: np.ndarray, errors: np.ndarray, sort: np.ndarray, positions: Sequence[int | None]
 ) -> tuple[list[Strokes], Columns]:
-    """Values and errors (step, input, set, order) of sets of a sort (step, input, set), for each input wanted."""
+    """Values and errors (step, input, set, order) of sets of a sort (step, input, set), for each input wanted.
+
+    Where an input is None there is nothing.
+    """
     columns = make_columns(data["epoch"].values)
     panels = []
     for position in positions:
+        if position is None:
+            panels.append(NOTHING)
+            continue
         own = values[:, position]
         row, at, order = np.nonzero(~np.isnan(own) & (sort[:, position, :, None] >= 0))
         error = errors[row, position, at, order]

@@ -43,15 +43,15 @@ def draw_rates(axes: "Axes", strokes: Strokes, rates: Rates) -> None:
     axes.set_ylim(rates.value_range)
 
 
-def rate_handles(rates: Rates) -> "list[Artist]":
+def rate_handles(*shown: Rates) -> "list[Artist]":
     """Legend entries for what is no kind."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     handles: list[Artist] = []
-    if rates.has_bands:
+    if any(rates.has_bands for rates in shown):
         handles.append(Patch(facecolor=_style.INK, alpha=0.25, label=BAND_WORDS))
-    if any(epochs.size for strokes in rates.panels for epochs in rates.clipped(strokes)):
+    if any(rates.any_clipped for rates in shown):
         handles.append(Line2D([], [], linestyle="none", label=CLIPPED_WORDS, **CLIPPED))
     return handles
 

@@ -89,12 +89,12 @@ def mark_line(rates: Rates) -> go.Scatter:
     )
 
 
-def rate_entries(rates: Rates) -> list[dict[str, Any]]:
+def rate_entries(*shown: Rates) -> list[dict[str, Any]]:
     """Legend entries for what is no kind."""
     entries = []
-    if rates.has_bands:
+    if any(rates.has_bands for rates in shown):
         entries.append(_style.legend_entry(BAND_WORDS, _translucent(_style.MIDDLE_GREY, 0.4)))
-    if any(epochs.size for strokes in rates.panels for epochs in rates.clipped(strokes)):
+    if any(rates.any_clipped for rates in shown):
         entries.append(_style.legend_entry(CLIPPED_WORDS, _style.MIDDLE_GREY, symbol="triangle-down"))
     return entries
 

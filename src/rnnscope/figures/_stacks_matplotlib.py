@@ -49,12 +49,12 @@ def limit_patches(kinds: list[int]) -> "list[Artist]":
     return [Patch(color=LIMIT_COLOURS[code], label=limit_words(code)) for code in kinds]
 
 
-def stack_remarks(stacks: Stacks) -> "list[Artist]":
+def stack_remarks(stacks: Stacks, *, gaps: bool) -> "list[Artist]":
     """Legend entries for what is not a kind."""
     from matplotlib.lines import Line2D
 
     split = [Line2D([], [], linestyle="none", label=SPLIT_WORDS)] if stacks.n_levels > 1 else []
-    return [*remarks(gaps=stacks.columns.have_gaps, stripes=False), *split]
+    return [*remarks(gaps=gaps, stripes=False), *split]
 
 
 def draw(attractors: "xarray.Dataset") -> "Figure":
@@ -65,5 +65,7 @@ def draw(attractors: "xarray.Dataset") -> "Figure":
         axes = figure.subplots()
         draw_stacks(axes, attractors, stacks)
         axes.set_xlabel("epoch")
-        _style.legend_above(figure, [*limit_patches(stacks.kinds), *stack_remarks(stacks)])
+        _style.legend_above(
+            figure, [*limit_patches(stacks.kinds), *stack_remarks(stacks, gaps=stacks.columns.have_gaps)]
+        )
     return figure

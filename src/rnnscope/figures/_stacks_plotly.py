@@ -48,16 +48,16 @@ def limit_entries(kinds: list[int]) -> list[dict[str, Any]]:
     return [_style.legend_entry(limit_words(code), LIMIT_SCREEN_COLOURS[code]) for code in kinds]
 
 
-def stack_remarks(stacks: Stacks) -> list[dict[str, Any]]:
+def stack_remarks(stacks: Stacks, *, gaps: bool) -> list[dict[str, Any]]:
     """Legend entries for what is not a kind."""
     split = [_style.legend_entry(SPLIT_WORDS, "rgba(0,0,0,0)")] if stacks.n_levels > 1 else []
-    return [*remarks(gaps=stacks.columns.have_gaps, stripes=False), *split]
+    return [*remarks(gaps=gaps, stripes=False), *split]
 
 
 def draw(attractors: "xarray.Dataset") -> go.Figure:
     stacks = Stacks.of(attractors)
     figure = go.Figure(stack_traces(attractors, stacks))
-    for entry in [*limit_entries(stacks.kinds), *stack_remarks(stacks)]:
+    for entry in [*limit_entries(stacks.kinds), *stack_remarks(stacks, gaps=stacks.columns.have_gaps)]:
         figure.add_trace(go.Scatter(**entry))
     height = STACKED_ROW_HEIGHT if stacks.n_levels > 1 else ROW_HEIGHT
     _style.style_plotly(figure, height=_style.MARGINS_HEIGHT + height * min(max(len(stacks.order), 2), 24))

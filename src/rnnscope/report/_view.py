@@ -9,6 +9,7 @@ import numpy as np
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import KINDS
 from rnnscope.report import story
+from rnnscope.report._attractor_rows import AttractorRow, attractor_rows
 from rnnscope.report._series import epochs_of, kinds_of
 
 if TYPE_CHECKING:
@@ -38,14 +39,22 @@ class View:
     command: str
     damaged: list[str]
     references: str
+    limit_sets: list[AttractorRow]
+    limit_method: str
     figures: list[tuple[str, str]] = field(default_factory=list)
 
 
-def view_of(run: "Run", orbits: "xarray.Dataset | None", summary: "xarray.Dataset | None") -> View:
-    """Everything the page says of a run, but for the figures; without orbits only what training left behind."""
+def view_of(
+    run: "Run",
+    orbits: "xarray.Dataset | None",
+    summary: "xarray.Dataset | None",
+    attractors: "xarray.Dataset | None" = None,
+) -> View:
+    """Everything the page says of a run, but for the figures; without results only what training left behind."""
     scalars = run.scalars
     known = summary is not None
-    attrs = orbits.attrs if orbits is not None else {}
+    measured = orbits if orbits is not None else attractors
+    attrs = measured.attrs if measured is not None else {}
     return View(
         name=run.name,
         path=run.path.name,
@@ -62,6 +71,8 @@ def view_of(run: "Run", orbits: "xarray.Dataset | None", summary: "xarray.Datase
         command=_command(run.provenance.get("command")),
         damaged=list(run.damaged),
         references=str(attrs.get("references", "")),
+        limit_sets=[] if attractors is None else attractor_rows(attractors),
+        limit_method=_limit_method(attractors),
     )
 
 
@@ -189,6 +200,19 @@ def _method(orbits: "xarray.Dataset | None") -> str:
     text += f" {orbits.sizes['start']} starts that are the same at every epoch"
     text += f" ({settings['starts']})." if isinstance(settings.get("starts"), str) else "."
     return text
+
+
+def _limit_method(attractors: "xarray.Dataset | None") -> str:
+    if attractors is None:
+        return ""
+    n_epochs, n_inputs = attractors.sizes.get("step", 1), attractors.sizes["input"]
+    starts = f", from {attractors.sizes['start']} starts each" if "start" in attractors.sizes else ""
+    return (
+        f"Limit sets were looked for at {n_epochs} epochs and {n_inputs} constant input{'s' if n_inputs > 1 else ''}"
+        f"{starts}: a fixed point or cycle is confirmed by Newton’s method and by its multipliers |μ| < 1, all others "
+        "by their Lyapunov exponents and by whether averages over two halves of an orbit agree. What could not be "
+        "shown is undetermined. The shares are those of the starts, not of all states."
+    )
 
 
 def _flat(table: dict[str, Any], prefix: str = "") -> Rows:

@@ -1,7 +1,7 @@
 """The page: one self-contained HTML file of one or several runs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from rnnscope.base.files import write_text
 from rnnscope.figures._diagram import common_range
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import PLOTLY_CONFIG
+from rnnscope.report._attractor_rows import COLUMNS
 from rnnscope.report._cost import cost_figures
 from rnnscope.report._view import View, view_of
 from rnnscope.report.story import number
@@ -53,7 +54,8 @@ def write_report(runs: "Run | Sequence[Run]", path: str | Path, *, title: str | 
 
     The page is one HTML file that asks nothing of the network: what was trained, what happened in plain words, orbit
     diagram, kinds and loss on one epoch axis, time courses, learned frequency, every input, settings, versions, the
-    command that makes it anew. A run whose orbits were never measured has its loss and settings only.
+    command that makes it anew; of runs with results of the probe ``attractors`` also the limit sets, their exponents
+    and multipliers. A run whose orbits were never measured has its loss and settings only.
 
     Args:
         runs: one run or several.
@@ -92,6 +94,7 @@ def write_report(runs: "Run | Sequence[Run]", path: str | Path, *, title: str | 
         config=json.dumps(PLOTLY_CONFIG),
         bibtex=BIBTEX,
         number=number,
+        limit_columns=COLUMNS,
         plotlyjs=get_plotlyjs(),
         css=own.joinpath("page.css").read_text(encoding="utf-8"),
         javascript=own.joinpath("page.js").read_text(encoding="utf-8"),
@@ -106,21 +109,24 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
     from rnnscope import figures as drawing
     from rnnscope.attractors import summarise_orbits
 
-    results = [_stored(run) for run in runs]
+    results = [_stored(run, "orbits") for run in runs]
+    limits = [_stored(run, "attractors") for run in runs]
     summaries = [None if orbits is None else summarise_orbits(orbits) for orbits in results]
-    views = [view_of(run, *found) for run, *found in zip(runs, results, summaries, strict=True)]
+    views = [view_of(run, *found) for run, *found in zip(runs, results, summaries, limits, strict=True)]
     figures: dict[str, Any] = {}
     alike = len(runs) > 1
-    mains = _main_figures(runs, results, summaries, alike=alike)
+    mains = _main_figures(runs, results, summaries, limits, alike=alike)
     for at, (run, view, orbits, summary) in enumerate(zip(runs, views, results, summaries, strict=True)):
+        under_main = orbits is not None and not alike
         if orbits is not None and summary is not None:
             figures[f"main-{at}"] = mains[at]
-            view.figures.append((f"main-{at}", _MAIN_CAPTION))
+            below = _BELOW if limits[at] is None or alike else _COMPANIONS
+            view.figures.append((f"main-{at}", _MAIN_CAPTION.format(below)))
             _add_cost(run, at, view, figures)
             if orbits.sizes["time"] >= 2:
                 figures[f"tunnel-{at}"] = drawing.tunnel(orbits, backend="plotly")
                 view.figures.append((f"tunnel-{at}", _TUNNEL_CAPTION))
-            beginnings = _stored(run, n_transient=0)
+            beginnings = _stored(run, "orbits", n_transient=0)
             if beginnings is not None:
                 which, shown = "first", beginnings.isel(time=slice(TRANSIENT_STEPS))
             else:
@@ -134,6 +140,9 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
             figures[f"loss-{at}"] = drawing.loss(run.scalars, backend="plotly")
             view.figures.append((f"loss-{at}", "Loss over training."))
             _add_cost(run, at, view, figures)
+        for name, figure, caption in _limit_figures(limits[at], apart=not under_main):
+            figures[f"{name}-{at}"] = figure
+            view.figures.append((f"{name}-{at}", caption))
     comparison = []
     with_loss = {f"{at + 1}. {run.name}": run.scalars for at, run in enumerate(runs) if _has_loss(run)}
     if len(with_loss) > 1:
@@ -149,23 +158,57 @@ def _add_cost(run: "Run", at: int, view: View, figures: dict[str, Any]) -> None:
         view.figures.append((f"{name}-{at}", caption))
 
 
-def _stored(run: "Run", **settings: Any) -> "xarray.Dataset | None":
-    """Orbits that the run holds; None if there are none, or none of the files can be read."""
-    if not run.has("orbits", **settings):
+def _limit_figures(attractors: "xarray.Dataset | None", *, apart: bool) -> "Iterator[tuple[str, go.Figure, str]]":
+    """Name, figure and caption of what a result of ``Attractors`` shows; ``apart``: no other figure shows the rest."""
+    from rnnscope import figures as drawing
+
+    if attractors is None:
+        return
+    if apart:
+        yield "attractors", drawing.attractor_map(attractors, backend="plotly"), _MAP_CAPTION
+        yield "exponents", drawing.exponents(attractors, backend="plotly"), _EXPONENTS_CAPTION
+    if np.isfinite(attractors["multiplier_real"].values).any():
+        yield "multipliers", drawing.multipliers(attractors, backend="plotly"), _MULTIPLIERS_CAPTION
+
+
+def _stored(run: "Run", probe: str, **settings: Any) -> "xarray.Dataset | None":
+    """Results of a probe that the run holds; None if there are none, or none of the files can be read."""
+    if not run.has(probe, **settings):
         return None
     try:
-        return run.dataset("orbits", **settings)
+        return run.dataset(probe, **settings)
     except RunError:
         return None
 
 
 _MAIN_CAPTION = (
     "Output along the kept orbit, epoch by epoch, at the input chosen in the menu. An orange line is a state that "
-    "settled; a blue band is one that keeps moving, stronger where it is more often. Below: what at least half of the "
-    "starts do at every input, ties going to oscillates, and the loss, on the same epochs. An epoch that was not "
-    "recorded looks like the nearest one that was; gaps are epochs that were not looked at. Where several epochs share "
-    "a column it has the colour of what is commonest among them, and a stripe at its foot for whatever else occurs. "
-    "Drag to enlarge, double-click to go back."
+    "settled; a blue band is one that keeps moving, stronger where it is more often. {} An epoch that was not "
+    "recorded looks like the nearest one that was; gaps are epochs that were not looked at. Drag to enlarge, "
+    "double-click to go back."
+)
+_BELOW = (
+    "Below: what at least half of the starts do at every input, ties going to oscillates, and the loss, on the same "
+    "epochs. Where several epochs share a column it has the colour of what is commonest among them, and a stripe at "
+    "its foot for whatever else occurs."
+)
+_COMPANIONS = (
+    "Below, on the same epochs: the limit sets at every input, a cell divided by the share of the starts that come to "
+    "each where there are several; at the input chosen, the leading Lyapunov exponents with bands of one standard "
+    "error (small differences neither grow nor die out at the dashed line, 0) and the largest multiplier |μ| of fixed "
+    "points and cycles, which lose their stability at 1; and the loss."
+)
+_MAP_CAPTION = (
+    "Limit sets at every input, epoch by epoch. A cell is divided by the share of the starts that come to each of them "
+    "where there are several."
+)
+_EXPONENTS_CAPTION = (
+    "Leading Lyapunov exponents at the input chosen in the menu, in the colour of the kind of limit set, with bands of "
+    "one standard error. At the dashed line, 0, small differences neither grow nor die out; above it they grow: chaos."
+)
+_MULTIPLIERS_CAPTION = (
+    "Leading multipliers μ of fixed points and cycles in the complex plane, at the input chosen in the menu and the "
+    "epoch of the slider; all other epochs faintly behind, coloured by epoch. Stability ends at the circle |μ| = 1."
 )
 _TUNNEL_CAPTION = (
     "The same orbits at a middle input in the plane of the output and its change in one step, epoch behind epoch: a "
@@ -185,6 +228,7 @@ def _main_figures(
     runs: "list[Run]",
     results: "list[xarray.Dataset | None]",
     summaries: "list[xarray.Dataset | None]",
+    limits: "list[xarray.Dataset | None]",
     *,
     alike: bool,
 ) -> list[Any]:
@@ -193,10 +237,17 @@ def _main_figures(
 
     def draw(value_range: tuple[float, float] | None) -> list[Any]:
         return [
-            orbit_diagram(orbits, scalars=run.scalars, summary=summary, value_range=value_range, backend="plotly")
+            orbit_diagram(
+                orbits,
+                scalars=run.scalars,
+                summary=summary,
+                attractors=None if alike else attractors,
+                value_range=value_range,
+                backend="plotly",
+            )
             if orbits is not None
             else None
-            for run, orbits, summary in zip(runs, results, summaries, strict=True)
+            for run, orbits, summary, attractors in zip(runs, results, summaries, limits, strict=True)
         ]
 
     drawn = draw(None)

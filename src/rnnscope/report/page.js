@@ -30,7 +30,7 @@
       const small = plot.clientWidth < 560;
       if (small) figure.layout.margin = { ...figure.layout.margin, l: 52, r: 18 };
       if (figure.layout.scene) figure.layout.height = Math.min(figure.layout.height, Math.round(0.68 * plot.clientWidth));
-      await Plotly.newPlot(plot, figure.data, figure.layout, small ? { ...config, displayModeBar: false } : config);
+      await Plotly.newPlot(plot, { ...figure, config: small ? { ...config, displayModeBar: false } : config });
       await Plotly.relayout(plot, dress(figure.layout, look));
     }
     document.body.dataset.drawn = String(plots.length);

@@ -10,12 +10,15 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
+SOURCES = {"orbits": ("orbits",)}
+
 
 def orbit_diagram(
     orbits: "xarray.Dataset",
     *,
     scalars: "pandas.DataFrame | None" = None,
     summary: "xarray.Dataset | None" = None,
+    attractors: "xarray.Dataset | None" = None,
     inputs: int | Sequence[int] | None = None,
     output: int | str = 0,
     value_range: tuple[float, float] | None = None,
@@ -36,6 +39,9 @@ def orbit_diagram(
             one.
         summary: result of ``summarise_orbits``; adds a strip with the kind of motion at every input, as
             ``kind_map`` draws it.
+        attractors: result of the probe ``attractors``, at any epochs; in place of the strip of kinds it adds on the
+            same epoch axis what ``attractor_map`` draws and, at the input that is shown (matplotlib: the middle one of
+            those chosen), the leading exponents with bands of one standard error and the largest |μ|.
         inputs: index or indices along ``input``. Matplotlib stacks one panel for each (default: lowest,
             middle and highest); plotly offers them in a menu (default: all).
         output: index or label along ``output``.
@@ -55,6 +61,7 @@ def orbit_diagram(
         orbits,
         scalars=scalars,
         summary=summary,
+        attractors=attractors,
         inputs=inputs,
         output=output,
         value_range=value_range,

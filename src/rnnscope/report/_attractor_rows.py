@@ -1,0 +1,83 @@
+"""The phases of a result of ``Attractors`` in words, a row for each limit set: for tables on pages and in terminals."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rnnscope.report.attractor_story import attractor_phases
+
+if TYPE_CHECKING:
+    import xarray
+
+    from rnnscope.report.attractor_story import LimitSet
+
+COLUMNS = ("epochs", "inputs", "limit set", "starts", "λ1 (nat/step)", "|μ1|, frequency (rad/step)")
+
+
+@dataclass(frozen=True)
+class AttractorRow:
+    """One row under ``COLUMNS``; ``epochs`` and ``inputs`` are empty where they are those of the row above."""
+
+    epochs: str
+    inputs: str
+    limit: str
+    starts: str
+    exponent: str
+    rest: str
+    kind: str
+
+
+def attractor_rows(attractors: "xarray.Dataset") -> list[AttractorRow]:
+    """Epochs, inputs, and for each limit set there its kind, the starts that reach it, λ1, |μ1| or the frequency."""
+    n_inputs = attractors.sizes["input"]
+    rows = []
+    for phase in attractor_phases(attractors):
+        first, last = phase.first_epoch, phase.last_epoch
+        epochs = f"{first} – {last}" if first != last else str(first)
+        for group in phase.groups:
+            inputs = inputs_words(group.inputs, group.values, group.share, n_inputs)
+            for limit in group.sets:
+                starts = f"{limit.fraction:.0%}"
+                rows.append(
+                    AttractorRow(epochs, inputs, limit.words(), starts, _exponent(limit), _rest(limit), limit.kind)
+                )
+                epochs = inputs = ""
+    return rows
+
+
+def inputs_words(inputs: tuple[int, ...], values: tuple[float, ...], share: float, n_inputs: int) -> str:
+    """Which inputs, and in what part of the epochs what is said of them holds exactly.
+
+    >>> inputs_words((0, 1, 2), (0.1, 0.2, 0.3), 1.0, 10), inputs_words((0, 1), (0.1, 0.2), 0.9, 2)
+    ('0.1 … 0.3', 'all (90%)')
+    """
+    if len(inputs) == n_inputs:
+        words = "all" if n_inputs > 1 else f"{values[0]:.3g}"
+    elif inputs[-1] - inputs[0] == len(inputs) - 1 > 0:
+        words = f"{values[0]:.3g} … {values[-1]:.3g}"
+    elif len(inputs) <= 3:
+        words = ", ".join(f"{value:.3g}" for value in values)
+    else:
+        words = f"{len(inputs)} of {n_inputs}"
+    return words if share > 0.995 else f"{words} ({share:.0%})"
+
+
+def _exponent(limit: "LimitSet") -> str:
+    """The median of λ1 with its standard error; where inputs differ by more, from the least to the largest."""
+    low, high = limit.exponent_range
+    if limit.exponent != limit.exponent:
+        return ""
+    if high - low > max(4 * limit.exponent_error, 5e-5):
+        return f"{_signed(low)} … {_signed(high)}"
+    error = f" ± {limit.exponent_error:.1g}" if limit.exponent_error > 0 else ""
+    return _signed(limit.exponent) + error
+
+
+def _signed(value: float) -> str:
+    return f"{value:.4f}".replace("-", "−") if abs(value) >= 5e-5 else "0.0000"
+
+
+def _rest(limit: "LimitSet") -> str:
+    if limit.frequency_range is not None and limit.kind != "cycle":
+        low, high = (f"{value:.3g}" for value in limit.frequency_range)
+        return low if low == high else f"{low} … {high}"
+    return f"|μ1| = {limit.multiplier:.3f}" if limit.multiplier == limit.multiplier else ""
