@@ -268,12 +268,12 @@ def test_an_exact_ring_is_one_continuum_around_an_unstable_point():
 
 
 def test_a_ring_that_drifts_a_little_is_a_continuum_and_one_that_drifts_is_not():
-    slowly = FixedPoints().measure(ring(drift=0.002))
+    slowly = FixedPoints(slow=0.02).measure(ring(drift=0.002))
     assert slowly.n_points.values.tolist() == [[1, 0, 0, 1]]
     circle = of_kind(slowly, CONTINUUM)
     assert 0.99 < float(circle.neutral_low[0]) < 0.998
     assert 1.002 < float(circle.neutral_high[0]) < 1.01
-    fast = FixedPoints().measure(ring(drift=0.1))
+    fast = FixedPoints(slow=0.02).measure(ring(drift=0.1))
     assert fast.n_points.values.tolist() == [[5, 0, 0, 0]]
     assert sorted(fast["index"].values[0].tolist()) == [0, 0, 1, 1, 2]
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from rnnscope.systems import System
 
+_LATER = 10  # times as long as the orbits that are kept
 _SEQUENCES = 32  # at most
 _STATES = 2048  # of those along sequences, kept to draw from
 _MOMENTS = 16  # of an orbit, ever further apart, kept to draw from
@@ -64,8 +65,18 @@ def visited_states(
         passed.append(flat)
     elif not len(bounded):
         pool, passed = [begins], [begins]
-    everything = torch.cat(passed)
-    return Visited(torch.cat(pool), orbits[-1], everything.amin(0), everything.amax(0))
+    ends, later = _run_on(system, orbits[-1], input, _LATER * n_steps, escape)
+    everything = torch.cat([*passed, *later])
+    return Visited(torch.cat(pool), ends, everything.amin(0), everything.amax(0))
+
+
+def _run_on(system: System, ends: Tensor, input: Tensor, n_steps: int, escape: float) -> tuple[Tensor, list[Tensor]]:
+    """Where orbits end much later, and that as states passed: slow ones leave the box of their first steps."""
+    if not len(ends):
+        return ends, []
+    final = system.simulate(ends, input.expand(len(ends), -1), n_steps=n_steps).final
+    kept = final[final.abs().amax(-1) <= escape]
+    return (kept, [kept]) if len(kept) else (ends, [])
 
 
 def starts_around(visited: Visited, n_starts: int, noise: tuple[float, ...], generator: torch.Generator) -> Tensor:

@@ -52,8 +52,9 @@ class FixedPoints(Probe):
     that sum; NaN where a multiplier of a reachable point is 1 or unknown, or there is a continuum. Beyond reach, points
     with a multiplier of 1 are left out: saturated gates hold a state that is far away, as far as can be computed.
 
-    A point is reachable if it lies in the box of all states passed, widened by ``margin`` of its width on each side.
-    The others are marked and not counted. The scale is the root mean square distance of visited states from their mean.
+    A point is reachable if it lies in the box of all states passed, and of where the orbits are ten times later,
+    widened by ``margin`` of its width on each side. The others are marked and not counted. The scale is the root mean
+    square distance of visited states from their mean.
 
     >>> from rnnscope.systems import textbook
     >>> found = FixedPoints(n_starts=64).measure(textbook.tanh_map(w=2.0))
@@ -88,7 +89,7 @@ class FixedPoints(Probe):
     noise: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0)
     distinct: float = 1e-6
     margin: float = 0.1
-    slow: float = 0.02
+    slow: float = 0.002
     neutral: float = 0.02
     extent: float = 0.25
     tolerance: float = 1e-13
