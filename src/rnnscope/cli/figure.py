@@ -8,9 +8,9 @@ from rnnscope.cli import _options as o
 from rnnscope.cli._terminal import named_warnings, out
 
 FIGURES = (
-    "Figure: orbit-diagram, loss (of one run or several), tunnel, kind-map, transient, frequency; "
-    "of the probe attractors: attractor-map, exponents; of probes of the cost: curvature, cost-plane, cost-surface, "
-    "cost-line, growth."
+    "Figure: orbit-diagram, loss (of one run or several), tunnel, kind-map, transient, frequency; of the probe "
+    "attractors: attractor-map, exponents (also of lyapunov), multipliers (also of fixedpoints), phase-portrait (with "
+    "orbits --set keep_states=true); of probes of the cost: curvature, cost-plane, cost-surface, cost-line, growth."
 )
 
 
