@@ -113,6 +113,17 @@ def test_the_axes_are_equal_and_show_the_circle_where_a_multiplier_may_leave_it(
     assert axes.get_aspect() == 1
 
 
+def test_the_few_unstable_multipliers_of_a_large_network_are_all_shown():
+    data = points(n_epochs=1, n_inputs=1)
+    spectrum = np.full((1, 1, 6, 200), 0.1)
+    spectrum[0, 0, 1, :2] = 1.8, -1.6
+    wide = data.drop_vars(["multiplier_real", "multiplier_imag"])
+    for name, values in (("multiplier_real", spectrum), ("multiplier_imag", 0 * spectrum)):
+        wide[name] = ("step", "input", "point", "eigenvalue"), values
+    spectra = make_spectra(wide, None, None, everything=True)
+    assert spectra.beyond(spectra.panels[0]) == 0
+
+
 def test_a_huge_multiplier_of_a_saddle_is_counted_and_does_not_set_the_axes():
     data = points(n_epochs=30)
     data["multiplier_real"][3, 0, 1, 0] = 1e6

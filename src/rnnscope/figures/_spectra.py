@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import xarray
 
 MAX_EPOCHS = 60
-MANY = 50
+MANY, FAR = 50, 2.5
 _ROOM = 1.12  # around what is shown
 SYMBOLS = ("fixed point", "unstable fixed point", "cycle", "unstable cycle")
 
@@ -124,11 +124,11 @@ def symbols(data: "xarray.Dataset", member: str) -> np.ndarray:
 
 
 def _view(multipliers: np.ndarray) -> np.ndarray:
-    """A square that holds the multipliers, but for the outermost fiftieth of many, and the circle next to each."""
+    """A square with the multipliers and the circle next to each, but for the outermost fiftieth beyond ``FAR``."""
     size = np.abs(multipliers)
     if not size.size:
         return np.array([[-_ROOM, _ROOM], [-_ROOM, _ROOM]])
-    furthest = max(1.0, float(np.quantile(size, 0.98, method="lower"))) if size.size >= MANY else float(size.max())
+    furthest = max(FAR, float(np.quantile(size, 0.98, method="lower")) if size.size >= MANY else float(size.max()))
     inner, size = multipliers[size <= furthest], size[size <= furthest]
     has_angle = size > 1e-9
     on_circle = np.where(has_angle, inner, 1.0) / np.where(has_angle, size, 1.0)

@@ -24,8 +24,8 @@ def multipliers(
     A multiplier inside the circle belongs to a direction that dies out; one that leaves it does so at +1 in a fold or a
     pitchfork, at -1 in a flip, as a pair in a Neimark-Sacker bifurcation. In matplotlib all chosen epochs are drawn,
     told apart by colour; plotly slides through them, with all others faint behind. An open mark belongs to a point that
-    is not stable; points out of reach are left out. The axes are equal and hold the multipliers, but for the outermost
-    fiftieth of many, and the circle next to them; what is beyond is counted beside the panel.
+    is not stable; points out of reach are left out. The axes are equal and hold the multipliers and the circle next to
+    them, but for the outermost fiftieth of many if these are beyond 2.5; what is not shown is counted beside the panel.
 
     Args:
         found: result of the probe ``attractors`` (leading multipliers of what attracts) or ``fixedpoints`` (all of
