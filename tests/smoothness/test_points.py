@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from rnnscope import models
 from rnnscope.smoothness import Objective, _layouts, cost, costs
+from rnnscope.smoothness import points as points_module
 from rnnscope.smoothness.points import Affine
 from rnnscope.systems import as_system, textbook
 from rnnscope.systems.system import stack_params
@@ -65,6 +66,20 @@ def test_textbook_maps(system):
     data, points = data_for(system), scattered(system, 4, scale=0.01)
     found = costs(system, points, data)
     torch.testing.assert_close(found, one_after_another(system, points, data), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_wide_networks_go_through_the_fused_kernel(name, n_threads):
+    system = as_system(models.build(name, seed=0, input_size=2, hidden_size=24, output_size=2).double())
+    data, points = data_for(system, n_sequences=48, n_transient=2), scattered(system, 5)
+    assert points_module._fused_is_quicker(system, data.on(system))
+    torch.set_num_threads(n_threads)
+    found = costs(system, points, data)
+    assert torch.get_num_threads() == n_threads
+    torch.testing.assert_close(found, one_after_another(system, points, data), rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match="memory: expected at least"):
+        costs(system, points, data, memory=1000)
 
 
 class FusedStep(torch.nn.Module):

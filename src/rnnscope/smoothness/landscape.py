@@ -37,7 +37,6 @@ def line(
     *,
     origin: Params | None = None,
     memory: int = MEMORY,
-    compiled: bool = False,
 ) -> xr.Dataset:
     """The cost along a line, V(origin + s direction).
 
@@ -54,7 +53,6 @@ def line(
         s: (point,) places along the line.
         origin: where s = 0; None: the parameters of the system.
         memory: bytes that may be used at a time.
-        compiled: see ``costs``.
 
     Returns:
         Dataset with ``cost`` (point), NaN where it is not finite, ``status`` (point), and the coordinate ``s``.
@@ -66,7 +64,7 @@ def line(
     places = torch.as_tensor(np.asarray(s, dtype=float))
     require(places.dim() == 1 and len(places) > 0, "s", "places (point,)", tuple(places.shape))
     points = Affine(system.params if origin is None else origin, (direction,), places[:, None])
-    found = costs(system, points, objective, memory=memory, compiled=compiled).numpy()
+    found = costs(system, points, objective, memory=memory).numpy()
     coords = {"s": ("point", places.numpy(), {"long_name": "place along the line", "units": "1"})}
     return xr.Dataset(cost_variables(found, ("point",)), coords)
 
@@ -109,7 +107,6 @@ def plane(
     *,
     origin: Params | None = None,
     memory: int = MEMORY,
-    compiled: bool = False,
 ) -> xr.Dataset:
     """The cost on a plane, V(origin + s1 direction_1 + s2 direction_2).
 
@@ -121,7 +118,6 @@ def plane(
         s2: (s2,) places along the second.
         origin: where both are 0; None: the parameters of the system.
         memory: bytes that may be used at a time.
-        compiled: see ``costs``.
 
     Returns:
         Dataset with ``cost`` (s2, s1), NaN where it is not finite, and ``status`` (s2, s1).
@@ -134,7 +130,7 @@ def plane(
     first, second = (torch.as_tensor(np.asarray(s, dtype=float)) for s in (s1, s2))
     grid = torch.cartesian_prod(second, first).reshape(-1, 2).flip(1)
     points = Affine(system.params if origin is None else origin, tuple(directions), grid)
-    found = costs(system, points, objective, memory=memory, compiled=compiled).numpy()
+    found = costs(system, points, objective, memory=memory).numpy()
     coords = {
         name: (name, values.numpy(), {"long_name": f"place along the {nth} direction", "units": "1"})
         for name, nth, values in (("s1", "first", first), ("s2", "second", second))

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,7 @@ from rnnscope.systems.system import Params
 
 MEMORY = 1 << 29  # bytes
 _CACHE = 1 << 20  # bytes of the widest tensor of a step: beyond, every pointwise operation waits for memory
+_FILLS_A_KERNEL = 1024  # numbers in the drive of all sequences
 _FEWEST = 16  # points at once, where memory allows: below, a step is mostly overhead
 
 
@@ -61,7 +63,6 @@ def costs(
     objective: Objective,
     *,
     memory: int = MEMORY,
-    compiled: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Tensor:
     """V(θ) at many parameter points.
@@ -80,7 +81,6 @@ def costs(
         points: parameters by name with a leading dimension (point, ...), or ``Affine``.
         objective: data, loss and initial state.
         memory: bytes that may be used at a time; points are taken in portions that fit.
-        compiled: compile twenty steps at a time (networks of a few units only); the first call takes a minute.
         progress: called with (points done, points).
 
     Returns:
@@ -92,8 +92,9 @@ def costs(
 
     """
     data = examine(system, objective)
-    portions = _portions(system, points, data, memory, progress)
-    return torch.cat([_costs_of(layout, system, data, compiled=compiled).cpu() for layout in portions])
+    if _fused_is_quicker(system, data):
+        return _through_fused(system, points, data, memory, progress)
+    return _over_portions(system, points, data, memory, progress, lambda layout: _costs_of(layout, system, data))
 
 
 def outputs_at(system: System, points: Points, objective: Objective, *, memory: int = MEMORY) -> Tensor:
@@ -102,38 +103,104 @@ def outputs_at(system: System, points: Points, objective: Objective, *, memory: 
     Arguments and errors are those of ``costs``; the result itself has to fit into memory besides.
     """
     data = examine(system, objective)
-    portions = _portions(system, points, data, memory, None, keep=True)
-    return torch.cat([_outputs_of(layout, system, data).cpu() for layout in portions])
+    return _over_portions(
+        system, points, data, memory, None, lambda layout: _outputs_of(layout, system, data), keep=True
+    )
 
 
-def _portions(
+def _over_portions(
     system: System,
     points: Points,
     data: Objective,
     memory: int,
     progress: Callable[[int, int], None] | None,
+    work: Callable[[_layouts.Layout], Tensor],
     *,
     keep: bool = False,
-) -> Iterator[_layouts.Layout]:
-    """Layouts of as many points as fit into memory, one portion after another; nothing in them is differentiated."""
-    n = len(points) if isinstance(points, Affine) else len(next(iter(points.values())))
+) -> Tensor:
+    """What ``work`` makes of as many points as fit into memory, portion after portion, joined, without gradients.
+
+    Plain steps take a portion on each of as many threads as torch may use, instead of sharing out single operations:
+    they are too short for that, and on a busy machine would wait for one another.
+    """
+    n = _count(points)
     per_point, width = _sizes(system, data, keep=keep)
     require(per_point <= memory, "memory", f"at least {per_point:,} bytes, which one point takes", f"{memory:,}")
-    at_once = max(min(_CACHE // width, memory // per_point), min(_FEWEST, memory // per_point), 1)
-    at_once = -(-n // -(-n // at_once))  # portions of equal size
-    maker: _layouts.Maker | None = None
-    with torch.no_grad(), denormals_as_zero(), warnings.catch_warnings():
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop because we have not yet impl")
+        maker = _layouts.quickest(system, _some_of(points, slice(0, min(n, 2))), data.inputs)
+        plain = maker in (_layouts.points_last, _layouts.points_first) and isinstance(data.loss, str)
+        n_threads = max(min(torch.get_num_threads(), memory // per_point), 1) if plain else 1
+        fits = memory // (per_point * n_threads)
+        at_once = max(min(_CACHE // width, fits, -(-n // n_threads)), min(_FEWEST, fits), 1)
+
+        def portion(chosen: slice) -> Tensor:
+            with torch.no_grad(), denormals_as_zero():
+                return work(layouts[chosen.start]).cpu()
+
+        found: list[Tensor] = []
+        with torch_threads(1 if plain else None), ThreadPoolExecutor(n_threads) as threads:
+            for first in range(0, n, at_once * n_threads):
+                last = min(first + at_once * n_threads, n)
+                slices = [slice(k, min(k + at_once, last)) for k in range(first, last, at_once)]
+                layouts = {chosen.start: maker(system, _some_of(points, chosen)) for chosen in slices}
+                found += threads.map(portion, slices) if plain else map(portion, slices)
+                if progress is not None:
+                    progress(last, n)
+    return torch.cat(found)
+
+
+def _count(points: Points) -> int:
+    return len(points) if isinstance(points, Affine) else len(next(iter(points.values())))
+
+
+def _some_of(points: Points, chosen: slice) -> dict[str, Tensor]:
+    return points.take(chosen) if isinstance(points, Affine) else {name: p[chosen] for name, p in points.items()}
+
+
+def _fused_is_quicker(system: System, data: Objective) -> bool:
+    """Whether one point fills torch's fused kernel, which then does more per second than a batch of plain steps."""
+    with torch.no_grad():
+        width = data.n_sequences * system.drive(system.weights, data.inputs[:1, 0]).shape[-1]
+        if width < _FILLS_A_KERNEL or system.device.type != "cpu":
+            return False
+        return system.fast_path(data.initial_state(system)[:1], data.inputs[:1, :1].movedim(1, 0), None) is not None
+
+
+def _through_fused(
+    system: System, points: Points, data: Objective, memory: int, progress: Callable[[int, int], None] | None
+) -> Tensor:
+    """Costs (point,), points one after another on each of as many threads as torch may use."""
+    n = _count(points)
+    per_point, _ = _sizes(system, data, keep=True)
+    require(per_point <= memory, "memory", f"at least {per_point:,} bytes, which one point takes", f"{memory:,}")
+    start, inputs = data.initial_state(system), data.inputs.movedim(1, 0)
+    n_threads = min(torch.get_num_threads(), max(memory // per_point, 1))
+
+    def one(params: dict[str, Tensor]) -> float:
+        with torch.no_grad(), denormals_as_zero():
+            found = _with_params(system, params).fast_path(start, inputs, None)
+            assert found is not None
+            return float(data.loss_of(found.outputs.movedim(1, 0)))
+
+    found: list[float] = []
+    at_once = max(n_threads, min(_FEWEST * n_threads, memory // per_point))
+    with torch_threads(1), ThreadPoolExecutor(n_threads) as threads:
         for first in range(0, n, at_once):
             chosen = slice(first, min(first + at_once, n))
-            portion = points.take(chosen) if isinstance(points, Affine) else {k: p[chosen] for k, p in points.items()}
-            if maker is None:
-                maker = _layouts.quickest(system, portion, data.inputs)
-            # vectors of some ten thousand numbers: a second thread gains little, and on a busy machine loses a lot
-            with torch_threads(1 if maker is _layouts.points_last else None):
-                yield maker(system, portion)
+            portion = _some_of(points, chosen)
+            each = [{name: p[k] for name, p in portion.items()} for k in range(chosen.stop - first)]
+            found += threads.map(one, each)
             if progress is not None:
                 progress(chosen.stop, n)
+    return torch.tensor(found, dtype=torch.float64)
+
+
+def _with_params(system: System, params: dict[str, Tensor]) -> System:
+    """``system.at(params)`` without its checks and copies, which take longer than a short simulation."""
+    other = object.__new__(type(system))
+    vars(other).update(vars(system), params=params)
+    return other
 
 
 def _sizes(system: System, data: Objective, *, keep: bool) -> tuple[int, int]:
@@ -149,7 +216,7 @@ def _sizes(system: System, data: Objective, *, keep: bool) -> tuple[int, int]:
     return item * (3 * n_parameters + working), item * widest
 
 
-def _costs_of(layout: _layouts.Layout, system: System, data: Objective, *, compiled: bool) -> Tensor:
+def _costs_of(layout: _layouts.Layout, system: System, data: Objective) -> Tensor:
     """Costs (point,) of the points of a layout."""
     if not isinstance(data.loss, str):
         outputs = _outputs_of(layout, system, data)

@@ -1,0 +1,133 @@
+"""The cost at many parameter points, products with the curvature."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.harness import Timing, compare
+from rnnscope.base.threads import torch_threads
+
+
+def plane() -> list[Timing]:
+    """The paper's plane, 152 × 151 points × 200 steps of the LSTM of two units, against nn.LSTM point after point.
+
+    The reference takes every 50th point and is counted fifty times: it is a loop.
+    """
+    from rnnscope.smoothness import Objective, costs
+    from rnnscope.smoothness.points import Affine
+    from rnnscope.systems import as_system
+    from rnnscope.systems.textbook import chaotic_lstm
+
+    lstm = nn.LSTM(1, 2, bias=False)
+    lstm.load_state_dict(chaotic_lstm().params)
+    system = as_system(lstm)
+    inputs, start = torch.zeros(1, 200, 1), torch.full((1, 4), 0.5)
+    target = system.simulate(start, inputs.movedim(1, 0)).outputs.movedim(1, 0)
+    objective = Objective(inputs=inputs, targets=target, state=start[0], n_transient=100)
+    generator = torch.Generator().manual_seed(0)
+    drawn = {name: torch.rand(p.shape, generator=generator) for name, p in system.params.items()}
+    zero = {name: torch.zeros_like(p) for name, p in system.params.items()}
+    grid = torch.cartesian_prod(torch.linspace(0, 2, 152), torch.linspace(-0.5, 0.5, 151))
+    points = Affine(zero, (system.params, drawn), grid)
+    every = 50
+    few = points.take(slice(0, len(grid), every))
+    sequence, parts = inputs.movedim(1, 0), (start[None, :, :2].contiguous(), start[None, :, 2:].contiguous())
+
+    def ours() -> torch.Tensor:
+        return costs(system, points, objective)
+
+    def one_after_another() -> torch.Tensor:
+        found = []
+        with torch.no_grad():
+            for k in range(len(grid[::every])):
+                for name, p in lstm.named_parameters():
+                    p.copy_(few[name][k])
+                outputs = lstm(sequence, parts)[0]
+                found.append(nn.functional.mse_loss(outputs[100:, 0], target[0, 100:]))
+        return torch.stack(found)
+
+    def equal() -> None:
+        settled = grid[::every, 0] < 0.7  # trajectories of chaotic points part within rounding
+        torch.testing.assert_close(
+            ours()[::every][settled], one_after_another()[settled].double(), rtol=1e-4, atol=1e-6
+        )
+
+    name = f"cost on a plane, LSTM 2, {len(grid)} × 200, against nn.LSTM point by point"
+    timing = compare(name, ours, one_after_another, at_most=every / 100, equal=equal, repeats=5)
+    with torch_threads(1):
+        alone = compare(f"{name}, one thread", ours, one_after_another, at_most=every / 100, repeats=5)
+    return [_scaled(each, every, "1/100") for each in (timing, alone)]
+
+
+def wider() -> list[Timing]:
+    """LSTM with 32 units, 20 sequences × 100 steps, 400 points, against nn.LSTM point after point."""
+    from rnnscope.smoothness import Objective, costs
+    from rnnscope.smoothness.directions import random_direction
+    from rnnscope.smoothness.points import Affine
+    from rnnscope.systems import as_system
+
+    torch.manual_seed(0)
+    core, head = nn.LSTM(1, 32, batch_first=True), nn.Linear(32, 1)
+    model = nn.ModuleDict({"core": core, "head": head})
+    system = as_system((core, head))
+    inputs, targets = torch.randn(20, 100, 1), torch.randn(20, 100, 1)
+    objective = Objective(inputs=inputs, targets=targets)
+    s = torch.linspace(-0.5, 0.5, 20)
+    points = Affine(
+        system.params, (random_direction(system, 0), random_direction(system, 1)), torch.cartesian_prod(s, s)
+    )
+    each = points.take(slice(None))
+
+    def ours() -> torch.Tensor:
+        return costs(system, points, objective)
+
+    def one_after_another() -> torch.Tensor:
+        found = []
+        with torch.no_grad():
+            for k in range(400):
+                for name, p in model.named_parameters():
+                    p.copy_(each[name][k])
+                found.append(nn.functional.mse_loss(head(core(inputs)[0]), targets))
+        return torch.stack(found)
+
+    def equal() -> None:
+        torch.testing.assert_close(ours(), one_after_another().double(), rtol=1e-4, atol=1e-6)
+
+    name = "cost, LSTM 32, 20 × 100, 400 points, against nn.LSTM point by point"
+    note = "the fused LSTM is near the arithmetic limit: what is left to gain is the second thread"
+    return [compare(name, ours, one_after_another, at_most=1 / 8, equal=equal, repeats=5, note=note)]
+
+
+def hessian() -> list[Timing]:
+    """A Hessian-vector product, LSTM 200, 10 × 400, against a gradient through nn.LSTM."""
+    from rnnscope.smoothness import HessianOperator, Objective
+    from rnnscope.systems import as_system
+
+    torch.manual_seed(0)
+    core, head = nn.LSTM(1, 200, batch_first=True), nn.Linear(200, 1)
+    inputs, targets = torch.randn(10, 400, 1), torch.randn(10, 400, 1)
+    operator = HessianOperator(as_system((core, head)), Objective(inputs=inputs, targets=targets))
+    vector = np.random.default_rng(0).standard_normal(operator.shape[0])
+    double = nn.ModuleList([core, head]).double()
+    data = inputs.double(), targets.double()
+
+    def gradient() -> torch.Tensor:
+        cost = nn.functional.mse_loss(head(core(data[0])[0]), data[1])
+        return torch.autograd.grad(cost, list(double.parameters()))[0]
+
+    name = "Hessian-vector product, LSTM 200, 10 × 400, float64, against a gradient"
+    return [compare(name, lambda: operator @ vector, gradient, at_most=15.0, repeats=3, note="graph kept")]
+
+
+def _scaled(timing: Timing, times: int, target: str) -> Timing:
+    """The reference counted so many times."""
+    ratio = timing.ratio / times
+    return Timing(
+        timing.name, timing.ours, timing.reference * times, ratio, f"at most {target}", timing.met,
+        f"{1 / ratio:.0f} times faster",
+    )  # fmt: skip
+
+
+CASES: dict[str, Callable[[], list[Timing]]] = {"plane": plane, "wider": wider, "hessian": hessian}
