@@ -18,8 +18,7 @@ from rnnscope.attractors._kinds import (
     UNDETERMINED,
 )  # fmt: skip
 from rnnscope.attractors._motion import Ensemble, judge, log_stretches
-from rnnscope.base.errors import NonDeterministicError
-from rnnscope.systems import System
+from rnnscope.systems import System, require_deterministic
 
 _BLOCK = 500  # steps at once, to bound the memory of outputs that are not wanted
 _CHUNK = 30_000_000  # numbers of an orbit in memory at once
@@ -68,12 +67,7 @@ def find_limits(system: System, inputs: Tensor, starts: Tensor, effort: Effort) 
         NonDeterministicError: the same state and input gave two different answers.
 
     """
-    drive = system.drive(system.weights, inputs[:1])
-    once, again = (system.step(system.weights, starts[:1], drive) for _ in range(2))
-    if not torch.equal(torch.nan_to_num(once), torch.nan_to_num(again)):
-        raise NonDeterministicError(
-            "the same state and input gave two different answers: take the noise out of the step"
-        )
+    require_deterministic(system)
     return _Search(system, inputs, starts, effort).run()
 
 

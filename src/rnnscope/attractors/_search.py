@@ -7,9 +7,9 @@ import torch
 from jaxtyping import Float, Int8, Int64
 from torch import Tensor
 
-from rnnscope.base.errors import NonDeterministicError, require
+from rnnscope.base.errors import require
 from rnnscope.base.threads import torch_threads
-from rnnscope.systems import System
+from rnnscope.systems import System, require_deterministic
 
 UNFINISHED, CONVERGED, STATIONARY, STALLED, ESCAPED = 0, 1, 2, 3, 4
 SEARCH_STATUS = ("unfinished", "converged", "stationary", "stalled", "escaped")
@@ -105,12 +105,12 @@ def find_fixed_points(
         require(type(value) is int and value >= 1, name, "a whole number of at least 1", value)
     for name, value in (("tolerance", tolerance), ("stationary", stationary), ("scale", scale), ("escape", escape)):
         require(isinstance(value, int | float) and value > 0, name, "a positive number", value)
+    require_deterministic(system)
     states, drive = prepared(system, states, inputs)
     settings = _Settings(tolerance, max_iterations, stationary / scale, escape)
     rows = max(1, _MOST_NUMBERS // system.state_size**2)
     with torch.no_grad(), torch_threads(N_THREADS):
         map_ = IteratedMap(system, drive, period)
-        _check_deterministic(map_, states)
         parts = [_search(map_.rows(piece), states[piece], settings) for piece in _slices(len(states), rows)]
     location, residual, status, n_iterations = (torch.cat(part) for part in zip(*parts, strict=True))
     return FixedPointSearch(location, residual, residual.square() / 2, status, n_iterations)
@@ -290,15 +290,6 @@ def _polished(map_: IteratedMap, x: Tensor, residual: Tensor) -> tuple[Tensor, T
         x = torch.where(better[:, None], trial, x)
         residual = torch.where(better, length, residual)
     return x, residual
-
-
-def _check_deterministic(map_: IteratedMap, states: Tensor) -> None:
-    first, second = (map_.rows(slice(2))(states[:2]) for _ in range(2))
-    if not torch.equal(torch.nan_to_num(first), torch.nan_to_num(second)):
-        raise NonDeterministicError(
-            "the same state and input gave two different answers; a map must not draw random numbers: "
-            "take the noise out of the step"
-        )
 
 
 def _identity(states: Tensor) -> Tensor:

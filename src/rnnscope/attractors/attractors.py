@@ -1,21 +1,19 @@
 """Attractors: which limit sets the map has under each constant input, of which kind, and how stable they are."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 import xarray as xr
 from torch import nn
 
 from rnnscope.attractors._limits import Effort, find_limits
+from rnnscope.attractors._opening import begin, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._sets import group_limits
-from rnnscope.attractors._starts import check_starts, chosen_starts, draw_starts, need_sequences
+from rnnscope.attractors._starts import need_sequences
 from rnnscope.attractors._tabulate import tabulate
-from rnnscope.attractors.orbits import table
-from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
-from rnnscope.systems import System, as_system
+from rnnscope.systems import System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,23 +79,11 @@ class Attractors(Probe):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        inputs = self.inputs if self.inputs is None else table(self.inputs, "inputs", "(input, channel)")
-        object.__setattr__(self, "inputs", inputs)
-        if self.starts is not None and not isinstance(self.starts, str):
-            object.__setattr__(self, "starts", table(self.starts, "starts", "(start, state)"))
-            object.__setattr__(self, "n_starts", len(self.starts))
-        check_starts(self.starts)
-        least = {
+        whole = {
             "n_starts": 1, "n_transient": 0, "n_steps": 200, "n_extensions": 0, "n_exponents": 1, "n_multipliers": 1,
             "max_period": 1, "seed": 0,
         }  # fmt: skip
-        for name, lowest in least.items():
-            value = getattr(self, name)
-            require(type(value) is int and value >= lowest, name, f"a whole number of at least {lowest}", value)
-        positive = isinstance(self.escape, int | float) and not isinstance(self.escape, bool) and self.escape > 0
-        require(positive, "escape", "a positive number", self.escape)
-        object.__setattr__(self, "escape", float(self.escape))
-        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
+        put_in_order(self, count="n_starts", whole=whole, positive=["escape"])
 
     @property
     def needs_sequences(self) -> bool:
@@ -125,17 +111,10 @@ class Attractors(Probe):
             NonDeterministicError: the same state and input gave two different answers.
 
         """
-        system = as_system(system)
         if self.starts is None:
-            chosen = chosen_starts(None, sequences_known=sequences is not None)
-            return replace(self, starts=chosen).measure(system, sequences)
-        if self.dtype is not None:
-            system = system.to(getattr(torch, self.dtype))
-        inputs = np.array(self.inputs) if self.inputs is not None else np.zeros((1, system.input_size))
-        width = system.input_size
-        require(inputs.shape[1] == width, "inputs", f"{width} numbers for each input", f"{inputs.shape[1]} numbers")
-        starts = draw_starts(self.starts, self.n_starts, system, self.seed, self.name, sequences)
-        held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
+            return with_starts(self, sequences).measure(system, sequences)
+        system, starts = begin(self, system, self.n_starts, sequences)
+        inputs, held = held_inputs(self.inputs, system)
         effort = Effort(
             n_transient=self.n_transient,
             n_steps=self.n_steps,

@@ -1,6 +1,6 @@
 """Fixed points: where the map stands still when the input is held, stable or not, and where it all but does."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,22 +9,16 @@ import xarray as xr
 from torch import Tensor, nn
 
 from rnnscope.attractors._collect import Collecting, collect
+from rnnscope.attractors._opening import begin, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._points_dataset import points_dataset
 from rnnscope.attractors._search import N_THREADS, FixedPointSearch, find_fixed_points
-from rnnscope.attractors._starts import (
-    check_starts,
-    checked_sequences,
-    chosen_starts,
-    draw_starts,
-    need_sequences,
-)
+from rnnscope.attractors._starts import checked_sequences, need_sequences
 from rnnscope.attractors._visited import Visited, starts_around, states_along, visited_states
-from rnnscope.attractors.orbits import table
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.base.randomness import make_generator
 from rnnscope.base.threads import torch_threads
-from rnnscope.systems import System, as_system
+from rnnscope.systems import System
 
 _ESCAPE = 1e12  # a coordinate beyond this has left every bound
 
@@ -99,12 +93,9 @@ class FixedPoints(Probe):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.inputs is not None:
-            object.__setattr__(self, "inputs", table(self.inputs, "inputs", "(input, channel)"))
-        if self.starts is not None and not isinstance(self.starts, str):
-            object.__setattr__(self, "starts", table(self.starts, "starts", "(start, state)"))
-            object.__setattr__(self, "n_orbits", len(self.starts))
-        check_starts(self.starts)
+        whole = {"n_orbits": 1, "n_steps": 1, "n_starts": 1, "max_iterations": 1, "seed": 0}
+        positive = ("distinct", "margin", "slow", "neutral", "extent", "tolerance")
+        put_in_order(self, count="n_orbits", whole=whole, positive=positive)
         periods = tuple(self.periods) if isinstance(self.periods, list | tuple) else ()
         whole = periods and all(type(k) is int and k > 0 for k in periods) and len(set(periods)) == len(periods)
         require(whole, "periods", "different whole numbers of at least 1, such as (1, 2)", self.periods)
@@ -113,15 +104,7 @@ class FixedPoints(Probe):
         levels = noise and all(_is_number(level) and level >= 0 for level in noise)
         require(levels, "noise", "numbers of at least 0, such as (0.0, 0.5)", self.noise)
         object.__setattr__(self, "noise", tuple(float(level) for level in noise))
-        for name, least in (("n_orbits", 1), ("n_steps", 1), ("n_starts", 1), ("max_iterations", 1), ("seed", 0)):
-            value = getattr(self, name)
-            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
-        for name in ("distinct", "margin", "slow", "neutral", "extent", "tolerance"):
-            value = getattr(self, name)
-            require(_is_number(value) and value > 0, name, "a positive number", value)
-            object.__setattr__(self, name, float(value))
         require(type(self.vectors) is bool, "vectors", "true or false", self.vectors)
-        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
 
     @property
     def needs_sequences(self) -> bool:
@@ -152,17 +135,10 @@ class FixedPoints(Probe):
             NonDeterministicError: the same state and input gave two different answers.
 
         """
-        system = as_system(system)
         if self.starts is None:
-            chosen = chosen_starts(None, sequences_known=sequences is not None)
-            return replace(self, starts=chosen).measure(system, sequences)
-        if self.dtype is not None:
-            system = system.to(getattr(torch, self.dtype))
-        inputs = np.array(self.inputs) if self.inputs is not None else np.zeros((1, system.input_size))
-        width = system.input_size
-        require(inputs.shape[1] == width, "inputs", f"{width} numbers for each input", f"{inputs.shape[1]} numbers")
-        begins = draw_starts(self.starts, self.n_orbits, system, self.seed, self.name, sequences)
-        held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
+            return with_starts(self, sequences).measure(system, sequences)
+        system, begins = begin(self, system, self.n_orbits, sequences)
+        _, held = held_inputs(self.inputs, system)
         with torch.no_grad(), torch_threads(N_THREADS):
             along = states_along(system, checked_sequences(sequences, system)) if self.needs_sequences else None
             visited = [visited_states(system, begins, u, self.n_steps, along, _ESCAPE) for u in held]

@@ -1,6 +1,6 @@
 """Lyapunov exponents: how fast small differences in the state grow or die out."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,12 +8,12 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from rnnscope.attractors._opening import begin, put_in_order, with_starts
 from rnnscope.attractors._spectrum import CONVERGED, DIVERGED, NOT_CONVERGED, Spectrum, lyapunov_spectrum
-from rnnscope.attractors._starts import check_starts, checked_sequences, chosen_starts, draw_starts, need_sequences
-from rnnscope.attractors.orbits import table
+from rnnscope.attractors._starts import checked_sequences, need_sequences
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe, plain
-from rnnscope.systems import System, as_system, closed_loop
+from rnnscope.systems import System, closed_loop
 
 DRIVES = ("constant", "sequences", "closed")
 
@@ -75,33 +75,17 @@ class Lyapunov(Probe):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, value in (("inputs", self.inputs), ("starts", self.starts)):
-            if value is not None and not isinstance(value, str):
-                shape = "(input, channel)" if name == "inputs" else "(start, state)"
-                object.__setattr__(self, name, table(value, name, shape))
-        require(not isinstance(self.inputs, str), "inputs", "numbers (input, channel) or None", self.inputs)
-        if self.starts is not None and not isinstance(self.starts, str):
-            object.__setattr__(self, "n_starts", len(self.starts))
-        check_starts(self.starts)
+        whole = {"n_starts": 1, "n_transient": 0, "n_transient_tangent": 0, "n_steps": 1, "interval": 1, "seed": 0}
+        put_in_order(self, count="n_starts", whole=whole, positive=["tolerance", "escape"])
         if isinstance(self.drive, str):
             require(self.drive in DRIVES, "drive", f"an array or one of {', '.join(DRIVES)}", self.drive)
         else:
             object.__setattr__(self, "drive", _sequences(self.drive))
         if self.drive not in ("constant", "closed"):
             require(self.inputs is None, "inputs", "None where sequences drive the network", self.inputs)
-        least_of = {"n_starts": 1, "n_transient": 0, "n_transient_tangent": 0, "n_steps": 1, "interval": 1, "seed": 0}
-        for name, least in least_of.items():
-            value = getattr(self, name)
-            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
         if self.n_exponents is not None:
             good = type(self.n_exponents) is int and self.n_exponents >= 1
             require(good, "n_exponents", "a positive whole number, or None for all", self.n_exponents)
-        for name in ("tolerance", "escape"):
-            value = getattr(self, name)
-            positive = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-            require(positive, name, "a positive number", value)
-            object.__setattr__(self, name, float(value))
-        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
 
     @property
     def needs_sequences(self) -> bool:
@@ -134,13 +118,9 @@ class Lyapunov(Probe):
             NonDeterministicError: the step draws random numbers.
 
         """
-        system = as_system(system)
         if self.starts is None:
-            chosen = chosen_starts(None, sequences_known=sequences is not None)
-            return replace(self, starts=chosen).measure(system, sequences)
-        if self.dtype is not None:
-            system = system.to(getattr(torch, self.dtype))
-        starts = draw_starts(self.starts, self.n_starts, system, self.seed, self.name, sequences)
+            return with_starts(self, sequences).measure(system, sequences)
+        system, starts = begin(self, system, self.n_starts, sequences)
         if self.drive == "closed":
             system = closed_loop(system)
             starts = torch.cat([starts, starts.new_zeros(len(starts), system.output_size)], dim=-1)

@@ -1,6 +1,6 @@
 """Orbits: where the state goes when the input is held constant."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,10 +8,11 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._starts import check_starts, chosen_starts, draw_starts, need_sequences
+from rnnscope.attractors._opening import begin, held_inputs, put_in_order, with_starts
+from rnnscope.attractors._starts import need_sequences
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
-from rnnscope.systems import System, as_system
+from rnnscope.systems import System
 
 MOVING, SETTLED, DIVERGED = 0, 1, 2
 _REMAINING = 1e-3  # what a start at rest may still be away from where it goes, relative to 1 + |x|
@@ -75,22 +76,9 @@ class Orbits(Probe):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        inputs = self.inputs if self.inputs is None else table(self.inputs, "inputs", "(input, channel)")
-        object.__setattr__(self, "inputs", inputs)
-        if self.starts is not None and not isinstance(self.starts, str):
-            object.__setattr__(self, "starts", table(self.starts, "starts", "(start, state)"))
-            object.__setattr__(self, "n_starts", len(self.starts))
-        check_starts(self.starts)
-        for name, least in (("n_starts", 1), ("n_transient", 0), ("n_keep", 1), ("n_quiet", 2), ("seed", 0)):
-            value = getattr(self, name)
-            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
-        for name in ("tolerance", "escape"):
-            value = getattr(self, name)
-            positive = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-            require(positive, name, "a positive number", value)
-            object.__setattr__(self, name, float(value))
+        whole = {"n_starts": 1, "n_transient": 0, "n_keep": 1, "n_quiet": 2, "seed": 0}
+        put_in_order(self, count="n_starts", whole=whole, positive=["tolerance", "escape"])
         require(type(self.keep_states) is bool, "keep_states", "true or false", self.keep_states)
-        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
 
     @property
     def needs_sequences(self) -> bool:
@@ -114,22 +102,10 @@ class Orbits(Probe):
             ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
 
         """
-        system = as_system(system)
         if self.starts is None:
-            chosen = chosen_starts(None, sequences_known=sequences is not None)
-            return replace(self, starts=chosen).measure(system, sequences)
-        if self.dtype is not None:
-            system = system.to(getattr(torch, self.dtype))
-        inputs = np.array(self.inputs) if self.inputs is not None else np.zeros((1, system.input_size))
-        width = system.input_size
-        require(
-            inputs.shape[1] == width,
-            "inputs",
-            f"{width} numbers for each input",
-            f"{inputs.shape[1]} numbers",
-        )
-        starts = draw_starts(self.starts, self.n_starts, system, self.seed, self.name, sequences)
-        held = torch.as_tensor(inputs, dtype=system.dtype, device=system.device)
+            return with_starts(self, sequences).measure(system, sequences)
+        system, starts = begin(self, system, self.n_starts, sequences)
+        inputs, held = held_inputs(self.inputs, system)
         with torch.no_grad():
             bundle = _Bundle(self, system, held.repeat_interleave(len(starts), 0), starts.repeat(len(inputs), 1))
             bundle.run()
@@ -296,14 +272,3 @@ def _at_rest(path: Tensor, tolerance: float) -> Tensor:
     slowing = torch.log(early / late).clamp(min=0) / half
     ends = late <= _REMAINING * slowing
     return (speeds.amax((0, 2)) < tolerance) & (ends | (late <= rounding)).all(-1)
-
-
-def table(values: Any, name: str, shape: str) -> tuple[tuple[float, ...], ...]:
-    """Rows of plain numbers from anything array-like; ValueError unless it is two-dimensional and finite."""
-    try:
-        array = np.array(values.tolist() if hasattr(values, "tolist") else values, dtype=float)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name}: expected numbers of shape {shape}, came {values!r}") from None
-    require(array.ndim == 2 and array.size > 0, name, f"numbers of shape {shape}, such as [[0.0], [1.0]]", values)
-    require(np.isfinite(array).all(), name, "finite numbers", values)
-    return tuple(tuple(row) for row in array.tolist())
