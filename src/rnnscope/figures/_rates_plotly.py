@@ -10,26 +10,29 @@ from rnnscope.figures._kind_plotly import remarks
 from rnnscope.figures._rates import BAND_WORDS, CLIPPED_WORDS, Rates, Strokes
 
 HEIGHT = 280  # pixels
+_HUGE = 1e30  # more is off every axis, and beyond the single precision that a page needs
 WIDTHS, OPACITIES = (3, 2, 1.5), (1.0, 0.8, 0.6)  # of the largest, the second, and all others
 
 
 def rate_traces(strokes: Strokes, rates: Rates) -> list[go.Scatter]:
     """Bands, strokes and marks of one input."""
     traces = []
+    low, high = rates.value_range
     for order, sort, part in strokes.parts():
-        part = part.where(np.isfinite(part.value))
+        part = part.where(np.abs(part.value) < _HUGE)
         if not part.value.size:
             continue
         look, kind = min(order, len(WIDTHS) - 1), rates.sorts[sort]
-        gap = np.full(part.value.shape, np.nan)
-        low, high = part.value - part.error, part.value + part.error
-        if (part.error > 0).any():
-            x = np.stack([part.left, part.right, part.right, part.left, part.left, gap], axis=1)
-            y = np.stack([low, low, high, high, low, gap], axis=1)
+        banded = part.where((part.error > 0.002 * (high - low)) & (part.error < _HUGE))
+        if banded.value.size:
+            below, above = banded.value - banded.error, banded.value + banded.error
+            gap = np.full(below.shape, np.nan)
+            x = np.stack([banded.left, banded.right, banded.right, banded.left, banded.left, gap], axis=1)
+            y = np.stack([below, below, above, above, below, gap], axis=1)
             traces.append(
                 go.Scatter(
-                    x=x.ravel(),
-                    y=y.ravel(),
+                    x=x.astype(np.float32).ravel(),
+                    y=y.astype(np.float32).ravel(),
                     mode="none",
                     fill="toself",
                     fillcolor=_translucent(kind.screen_colour, 0.3),
@@ -37,15 +40,16 @@ def rate_traces(strokes: Strokes, rates: Rates) -> list[go.Scatter]:
                     showlegend=False,
                 )
             )
+        gap = np.full(part.value.shape, np.nan)
         x = np.stack([part.left, part.right, gap], axis=1)
         y = np.stack([part.value, part.value, gap], axis=1)
-        said = np.repeat(np.stack([part.epoch, part.error], axis=1), 3, axis=0)
+        said = np.repeat(np.stack([part.epoch, np.minimum(part.error, _HUGE)], axis=1).astype(np.float32), 3, axis=0)
         name = rates.names[order]
         error = " ± %{customdata[1]:.2g}" if (part.error > 0).any() else ""
         traces.append(
             go.Scatter(
-                x=x.ravel(),
-                y=y.ravel(),
+                x=x.astype(np.float32).ravel(),
+                y=y.astype(np.float32).ravel(),
                 customdata=said,
                 mode="lines",
                 line={"color": kind.screen_colour, "width": WIDTHS[look]},
@@ -54,7 +58,6 @@ def rate_traces(strokes: Strokes, rates: Rates) -> list[go.Scatter]:
                 showlegend=False,
             )
         )
-    low, high = rates.value_range
     heights = (low + 0.04 * (high - low), high - 0.04 * (high - low))
     for epochs, height, symbol in zip(rates.clipped(strokes), heights, ("triangle-down", "triangle-up"), strict=True):
         if epochs.size:
