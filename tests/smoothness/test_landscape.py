@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rnnscope import models
 from rnnscope.smoothness import Objective, cost
 from rnnscope.smoothness.directions import (
     ParameterSpace,
@@ -141,6 +142,17 @@ def test_landscape_goes_through_the_last_snapshot():
     assert place == {"s1": 0.0, "s2": 0.0}
     near = found["cost"].interp(place)
     assert np.isfinite(float(near))
+
+
+def test_a_path_of_buffers_lies_in_no_plane():
+    system = as_system(models.build("orthogonal", seed=0, input_size=1, hidden_size=4, output_size=1))
+    (base,) = system.frozen
+    turned = {**system.params, base: system.params[base].flip(0)}
+    moved = {name: p + 0.1 if name not in system.frozen else p for name, p in system.params.items()}
+    with pytest.raises(ValueError, match="lies in no plane"):
+        Landscape(n_points=3).measure(TrainingPath(system, [turned, moved], [0, 1]), data())
+    found = Landscape(n_points=3).measure(TrainingPath(system, [system.params, moved], [0, 1]), data())
+    assert (found["status"] == 0).all()
 
 
 def test_thinned_path_keeps_its_ends():

@@ -22,8 +22,8 @@ _COMMANDS = {
     "Example: rnnscope train sine --model gru --set n_epochs=300\n\n"
     "Over seeds: rnnscope train sine --seeds 5 --workers 2 (the same command goes on with what was interrupted)",
     "resume": "Go on with a training that was interrupted or killed.\n\nExample: rnnscope resume runs/sine-lstm-0",
-    "probe": "Ask at every recorded epoch of runs what the map does; measures only what is missing.\n\n"
-    "Example: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
+    "probe": "Ask at every recorded epoch of runs what the map does, or how rough its cost is; measures only "
+    "what is missing.\n\nExample: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
     "show": "Say what is in a run and what happened in it; of several runs, what holds over the seeds.\n\n"
     "Example: rnnscope show runs/demo",
     "figure": "Draw one figure of a run, or of several side by side, into a file (png, svg, pdf or html).\n\n"

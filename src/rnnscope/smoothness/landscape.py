@@ -289,6 +289,10 @@ class Landscape(Probe):
         vectors = torch.stack([space.flatten(point).double() for point in path.points])
         require(len(vectors) > 1, "path", "at least two snapshots", len(vectors))
         require(bool(torch.isfinite(vectors).all()), "path", "finite weights at every snapshot", "others among them")
+        moving = [n for n in system.frozen if any(not torch.equal(p[n], path.points[-1][n]) for p in path.points)]
+        require(
+            not moving, "across", "'random': a path on which what is kept in buffers moves too lies in no plane", moving
+        )
         frame = self._frame(vectors)
         low, high = frame.along.amin(0), frame.along.amax(0)
         space_around = self.margin * (high - low).clamp(min=float((high - low).max()) / 4)
