@@ -12,7 +12,7 @@ from rnnscope.figures._cost_style import log_axis, log_range, one_step
 if TYPE_CHECKING:
     import xarray
 
-_MOST_SAMPLES = 60_000  # of the orbit diagram: more cover each other at a column's width
+_MOST_SAMPLES = {"matplotlib": 60_000, "plotly": 20_000}  # of the orbit diagram; an svg point costs more than a pixel
 
 
 def cost_line(
@@ -84,10 +84,10 @@ class _Line:
             log_range(cost) is not None and bool((positive >= 0).all()),
         )  # fmt: skip
 
-    def samples(self) -> tuple[np.ndarray, np.ndarray]:
+    def samples(self, backend: _style.Backend) -> tuple[np.ndarray, np.ndarray]:
         """At most so many samples of the orbit diagram, evenly drawn."""
-        n = len(self.orbit)
-        chosen = slice(None) if n <= _MOST_SAMPLES else np.random.default_rng(0).permutation(n)[:_MOST_SAMPLES]
+        n, most = len(self.orbit), _MOST_SAMPLES[backend]
+        chosen = slice(None) if n <= most else np.random.default_rng(0).permutation(n)[:most]
         return self.orbit_s[chosen], self.orbit[chosen]
 
     @property
@@ -103,7 +103,7 @@ def _draw_matplotlib(content: _Line) -> Any:
         heights = [1.2, 1.3] if orbit else [1]
         axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
         if orbit:
-            s, values = content.samples()
+            s, values = content.samples("matplotlib")
             axes[0].plot(
                 s,
                 values,
@@ -148,23 +148,23 @@ def _draw_plotly(content: _Line) -> Any:
     orbit = content.orbit.size > 0
     figure = make_subplots(2 if orbit else 1, 1, shared_xaxes=True, vertical_spacing=0.05)
     if orbit:
-        s, values = content.samples()
+        s, values = content.samples("plotly")
         marker = {"size": 2, "color": _style.SCREEN_COLOURS[1], "opacity": 0.35}
         figure.add_trace(
-            go.Scattergl(x=s, y=values, mode="markers", marker=marker, name="outputs", hoverinfo="skip"), 1, 1
+            go.Scatter(x=s, y=values, mode="markers", marker=marker, name="outputs", hoverinfo="skip"), 1, 1
         )
         figure.update_yaxes(title=content.orbit_label, row=1, col=1)
     row = 2 if orbit else 1
     line = {"color": _style.MIDDLE_GREY, "width": 1}
     cost = np.where(content.cost > 0, content.cost, np.nan) if content.logarithmic else content.cost
     figure.add_trace(
-        go.Scattergl(
+        go.Scatter(
             x=content.s, y=cost, mode="lines", line=line, name="cost",
             hovertemplate="s = %{x:.5g}<br>cost %{y:.4g}<extra></extra>",
         ), row, 1,
     )  # fmt: skip
     figure.add_trace(
-        go.Scattergl(
+        go.Scatter(
             x=content.s[content.minima], y=cost[content.minima], mode="markers", name=content.minima_words,
             marker={"size": 4, "color": _style.SCREEN_COLOURS[0]},
             hovertemplate="minimum at s = %{x:.6g}<br>cost %{y:.4g}<extra></extra>",
