@@ -12,7 +12,7 @@ QUICK = {"n_starts": 32, "n_iterations": 2, "n_bootstrap": 50, "n_exponent": 400
 @pytest.mark.parametrize(
     ("system", "changes", "words"),
     [
-        (textbook.chaotic_lstm(), {"lengths": [30, 60, 80, 100]}, ["exponential growth", "r = 0.1", "agrees: chaos"]),
+        (textbook.chaotic_lstm(), {"lengths": [20, 60, 110, 160]}, ["exponential growth", "r = 0.1", "agrees: chaos"]),
         (textbook.tanh_map(0.9, 0.3), {"lengths": [10, 20, 30, 40], "n_transient": 200}, ["bounded", "contracts"]),
         (
             textbook.linear([[1.0]]),
