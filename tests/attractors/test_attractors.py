@@ -258,7 +258,7 @@ def test_bad_settings(settings, message):
 
 
 def test_bad_systems():
-    with pytest.raises(ValueError, match="inputs: expected 1 numbers for each input, came '2 numbers'"):
+    with pytest.raises(ValueError, match="inputs: expected 1 numbers for each input, came 2"):
         Attractors(inputs=[[0.0, 1.0]]).measure(textbook.logistic(3.2))
     noisy = as_system(nn.GRU(1, 3))
     step = noisy.step

@@ -553,7 +553,7 @@ def test_bad_settings(change, message):
 
 
 def test_inputs_and_sequences_of_the_wrong_width():
-    with pytest.raises(ValueError, match="inputs: expected 1 numbers for each input, came '3 numbers'"):
+    with pytest.raises(ValueError, match="inputs: expected 1 numbers for each input, came 3"):
         FixedPoints(inputs=[[0.0, 0.0, 0.0]]).measure(tanh_map())
     with pytest.raises(ValueError, match="'visited' needs input sequences"):
         FixedPoints(starts="visited").measure(tanh_map())

@@ -630,3 +630,8 @@ def test_what_does_not_fit_the_system():
 def test_kaplan_yorke(exponents, complete, expected):
     came = kaplan_yorke(torch.tensor([exponents, exponents], dtype=torch.float64), complete=complete)
     np.testing.assert_allclose(came, [expected] * 2)
+
+
+def test_inputs_stay_what_they_are_to_the_last_bit():
+    found = Lyapunov(inputs=[[0.1]], n_starts=1, n_steps=100).measure(textbook.tanh_map(0.5, 0.0))
+    assert float(found.input_value[0, 0]) == 0.1

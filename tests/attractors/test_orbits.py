@@ -227,7 +227,7 @@ def test_misuse_raises_at_construction(settings, message):
 
 def test_wrong_widths_are_named():
     system = rotation(1.0, 0.3)
-    with pytest.raises(ValueError, match="inputs: expected 1 numbers for each input, came '2 numbers'"):
+    with pytest.raises(ValueError, match="inputs: expected 1 numbers for each input, came 2"):
         Orbits(inputs=[[1.0, 2.0]]).measure(system)
     with pytest.raises(ValueError, match=r"starts: expected states of 2 numbers \(h\[0\] … h\[1\]\)"):
         Orbits(starts=[[1.0]]).measure(system)

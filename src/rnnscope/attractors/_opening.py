@@ -67,7 +67,7 @@ def held_inputs(inputs: Table | None, system: System) -> tuple[np.ndarray, Tenso
     """
     given = np.array(inputs) if inputs is not None else np.zeros((1, system.input_size))
     width, came = system.input_size, given.shape[1]
-    require(came == width, "inputs", f"{width} numbers for each input", f"{came} numbers")
+    require(came == width, "inputs", f"{width} numbers for each input", came)
     return given, torch.as_tensor(given, dtype=system.dtype, device=system.device)
 
 

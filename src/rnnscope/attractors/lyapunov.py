@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._opening import begin, put_in_order, with_starts
+from rnnscope.attractors._opening import begin, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._spectrum import CONVERGED, DIVERGED, NOT_CONVERGED, Spectrum, lyapunov_spectrum
 from rnnscope.attractors._starts import checked_sequences, need_sequences
 from rnnscope.base.errors import require
@@ -148,7 +148,7 @@ class Lyapunov(Probe):
             checked = checked_sequences(sequences, system, "drive='sequences'", "drive='constant'")
             inputs = checked.flatten(0, 1)[:, None]
         elif isinstance(self.drive, str):
-            inputs = torch.zeros(1, system.input_size) if self.inputs is None else torch.tensor(self.inputs)
+            inputs = held_inputs(self.inputs, system)[1]
         else:
             inputs = torch.tensor(self.drive, dtype=torch.float64).movedim(0, 1)
         name = "inputs" if isinstance(self.drive, str) else "drive"
