@@ -82,6 +82,20 @@ def test_wide_networks_go_through_the_fused_kernel(name, n_threads):
         costs(system, points, data, memory=1000)
 
 
+@pytest.mark.parametrize("bias", [True, False])
+def test_outputs_are_kept_as_they_were(bias):
+    torch.manual_seed(0)
+    system = as_system((torch.nn.RNN(1, 2).double(), torch.nn.Linear(2, 2, bias=bias).double()))
+    data, points = data_for(system, n_transient=2), scattered(system, 3)
+    found = points_module.outputs_at(system, points, data)
+    assert found.shape == (3, 2, 7, 2)
+    for k in range(3):
+        own = system.at({name: p[k] for name, p in points.items()})
+        start = torch.zeros(2, system.state_size).double()
+        wanted = own.simulate(start, data.inputs.movedim(1, 0).double()).outputs.movedim(1, 0)[:, 2:]
+        torch.testing.assert_close(found[k], wanted, rtol=1e-9, atol=1e-12)
+
+
 class FusedStep(torch.nn.Module):
     def __init__(self):
         super().__init__()
