@@ -44,6 +44,8 @@ def demo(
     tell(recorded, orbits, facts)
     err.print(f"{time.perf_counter() - began:.0f} s")
     out.print(f"report: {files[0]}")
+    if not recorded.has("attractors"):
+        out.print(f"next: rnnscope probe attractors {path} --epochs 20, then rnnscope report {path} -o {files[0]}")
 
 
 def measure(run: "Run", workers: int) -> "tuple[xarray.Dataset, xarray.Dataset]":
