@@ -12,7 +12,7 @@ def names(package: str) -> list[str]:
     """The entries of a package: its modules without a leading underscore, ``-`` for ``_``. Imports none of them.
 
     >>> names("rnnscope.tasks")
-    ['flipflop', 'sine']
+    ['adding', 'copy-memory', 'flipflop', 'sine', 'symbols']
     """
     spec = find_spec(package)
     if spec is None or spec.submodule_search_locations is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
-from rnnscope import __version__
+from rnnscope import __version__, tasks
 from rnnscope.base.errors import RnnscopeError
 
 _HELP = """See the attractors of a recurrent network appear, move and die while it trains.
@@ -17,8 +17,9 @@ Everything is kept in a run folder (runs/TASK-MODEL-SEED), and is there for Pyth
 _COMMANDS = {
     "demo": "Train a small LSTM on sine waves, record it, and show which attractors it had when.\n\n"
     "Example: rnnscope demo --seed 3 --run runs/demo-3",
-    "train": "Train a network on a task and record it.\n\nCommon settings: n_epochs, learning_rate, max_gradient_norm, "
-    "schedule, hidden_size, num_layers, task.length, batch_size; a wrong name lists all.\n\n"
+    "train": f"Train a network on a task ({', '.join(tasks.names())}) and record it.\n\n"
+    "Common settings: n_epochs, learning_rate, max_gradient_norm, schedule, hidden_size, num_layers, task.length, "
+    "batch_size; a wrong name lists all.\n\n"
     "Example: rnnscope train sine --model gru --set n_epochs=300\n\n"
     "Over seeds: rnnscope train sine --seeds 5 --workers 2 (the same command goes on with what was interrupted)",
     "resume": "Go on with a training that was interrupted or killed.\n\nExample: rnnscope resume runs/sine-lstm-0",

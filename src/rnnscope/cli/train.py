@@ -2,11 +2,14 @@
 
 import shlex
 import sys
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from rnnscope import tasks
 from rnnscope.cli import _options as o
 from rnnscope.cli._terminal import err, named_warnings, out, print_json, progress_bar
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    task: Annotated[str, Parameter(help="Task, such as sine.")],
+    task: Annotated[str, Parameter(help=f"Task: {', '.join(tasks.names())}.")],
     *,
     model: Annotated[
         str | None,
@@ -82,7 +85,23 @@ def facts_of(recorded: "Run") -> dict[str, Any]:
         "epochs": len(losses),
         "first_loss": first,
         "last_loss": last,
+        "metrics": metrics_of(recorded),
     }
+
+
+def metrics_of(recorded: "Run") -> dict[str, float]:
+    """What the task has recorded beside the loss, in the last epoch."""
+    from rnnscope.training.loop import Epoch
+
+    if not len(recorded.scalars):
+        return {}
+    training = {"step", *(field.name for field in fields(Epoch))}
+    return {str(name): float(value) for name, value in recorded.scalars.iloc[-1].items() if name not in training}
+
+
+def metrics_in_words(metrics: Mapping[str, float]) -> str:
+    """What is recorded beside the loss, as an addition to a sentence."""
+    return "".join(f", {name.replace('_', ' ')} {value:.3g}" for name, value in metrics.items())
 
 
 def course_of(recorded: "Run") -> str:
@@ -90,7 +109,8 @@ def course_of(recorded: "Run") -> str:
     facts = facts_of(recorded)
     if not facts["epochs"]:
         return "no epoch recorded"
-    return f"loss {facts['first_loss']:.3g} → {facts['last_loss']:.3g} over {facts['epochs']} epochs"
+    course = f"loss {facts['first_loss']:.3g} → {facts['last_loss']:.3g} over {facts['epochs']} epochs"
+    return course + metrics_in_words(facts["metrics"])
 
 
 def train_with_progress(settings: "Config", path: Path, *, resume: bool = False) -> "Run":
@@ -109,7 +129,8 @@ def train_with_progress(settings: "Config", path: Path, *, resume: bool = False)
     with progress_bar("training", "epochs") as report:
 
         def on_epoch(epoch: Epoch) -> None:
-            report(epoch.epoch, epoch.n_epochs, f"loss {epoch.loss:.3g}")
+            last_metric = dict([*epoch.metrics.items()][-1:])
+            report(epoch.epoch, epoch.n_epochs, f"loss {epoch.loss:.3g}{metrics_in_words(last_metric)}")
 
         return fit(settings, path, resume=resume, on_epoch=on_epoch, provenance={"command": command_line()})
 

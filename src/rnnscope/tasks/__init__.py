@@ -16,7 +16,7 @@ def names() -> list[str]:
     """The tasks there are.
 
     >>> names()
-    ['flipflop', 'sine']
+    ['adding', 'copy-memory', 'flipflop', 'sine', 'symbols']
     """
     return catalogue.names(__name__)
 

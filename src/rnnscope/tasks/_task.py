@@ -5,6 +5,9 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
+Batches = list[tuple[Tensor, Tensor]]
+"""Inputs (sequence, time, input_size) and their targets, in the portions in which training sees them."""
+
 
 @dataclass(frozen=True)
 class ConstantInputs:
@@ -31,11 +34,24 @@ class Task(ABC):
 
     @abstractmethod
     def data(self) -> tuple[Tensor, Tensor]:
-        """Inputs (sequence, time, input_size) and targets (sequence, time, output_size), float32."""
+        """Inputs (sequence, time, input_size), float32, and targets in one of the shapes that an ``Objective`` with the
+        task's ``loss`` takes: at every step, or at the last one alone."""
 
     @abstractmethod
-    def batches(self) -> list[tuple[Tensor, Tensor]]:
+    def batches(self) -> Batches:
         """The data in the order and the portions in which training sees them."""
+
+    def fresh_batches(self, epoch: int) -> Batches | None:  # noqa: B027  most tasks have no fresh data
+        """The batches of epoch 1, 2, … where each has data of its own, which depend on its number and the settings
+        alone; None by default: those of ``batches``, always."""
+
+    def validation_batches(self) -> Batches:
+        """Data that are never trained on and that the network is judged by after every epoch; none by default."""
+        return []
+
+    def metrics(self, outputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """What is recorded beside the loss, by name: scalars, each a mean over the sequences given; none by default."""
+        return {}
 
     @abstractmethod
     def cost(self, outputs: Tensor, targets: Tensor) -> Tensor:

@@ -3,13 +3,13 @@
 import math
 import time
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from rnnscope.base.errors import RunError, TrainingDivergedError
 from rnnscope.base.randomness import seeded
@@ -17,6 +17,7 @@ from rnnscope.base.threads import torch_threads
 from rnnscope.models._network import SequenceNetwork
 from rnnscope.runs.folder import is_run, refuse_existing, without_none
 from rnnscope.runs.run import Run
+from rnnscope.tasks._task import Batches, Task
 from rnnscope.training.checkpoint import NAME, Progress, load_checkpoint, save_checkpoint
 from rnnscope.training.config import Config, TrainingSettings, flat
 from rnnscope.training.recorder import Recorder
@@ -24,13 +25,18 @@ from rnnscope.training.recorder import Recorder
 
 @dataclass(frozen=True)
 class Epoch:
-    """What is known of an epoch when it has ended; ``loss`` is the mean over it, as the weights changed."""
+    """What is known of an epoch when it has ended.
+
+    ``loss`` and the ``metrics`` of the task are means over it, as the weights changed; those called validation_… are of
+    the weights at its end.
+    """
 
     epoch: int
     n_epochs: int
     loss: float
     gradient_norm: float
     learning_rate: float
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 OnEpoch = Callable[[Epoch], None]
@@ -191,8 +197,7 @@ def _train(
 ) -> None:
     settings, task = config.training_settings(), config.build_task()
     device = next(model.parameters()).device
-    batches = [(inputs.to(device), targets.to(device)) for inputs, targets in task.batches()]
-    n_values = sum(targets.numel() for _, targets in batches)
+    of_all_epochs, to_validate = (_moved(batches, device) for batches in (task.batches(), task.validation_batches()))
     limit = math.inf if settings.max_gradient_norm is None else settings.max_gradient_norm
     last_finite = torch.zeros((), device=device)
     next_checkpoint = 0.0
@@ -201,20 +206,23 @@ def _train(
         rate = learning_rate(settings, epoch)
         for group in optimizer.param_groups:
             group["lr"] = rate * group["factor"]
-        total = torch.zeros((), device=device, dtype=torch.float64)
+        fresh = task.fresh_batches(epoch)
+        tally = _Tally(task, device)
         largest = torch.zeros((), device=device)
-        for inputs, targets in batches:
+        for inputs, targets in of_all_epochs if fresh is None else _moved(fresh, device):
             optimizer.zero_grad(set_to_none=True)
-            cost = task.cost(model(inputs), targets)
+            outputs = model(inputs)
+            cost = task.cost(outputs, targets)
             cost.backward()
             norm = nn.utils.clip_grad_norm_(model.parameters(), limit)
             optimizer.step()
             model.after_step()
-            total += cost.detach()
+            tally.add(cost.detach(), outputs.detach(), targets)
             largest = torch.maximum(largest, norm)
             last_finite = torch.where(torch.isfinite(norm), norm, last_finite)
-        ended = Epoch(epoch, settings.n_epochs, task.reported(float(total), n_values), float(largest), rate)
-        recorder.epoch(epoch, loss=ended.loss, gradient_norm=ended.gradient_norm, learning_rate=rate)
+        metrics = {**tally.metrics(), **_validated(model, task, to_validate)}
+        ended = Epoch(epoch, settings.n_epochs, tally.loss(), float(largest), rate, metrics)
+        recorder.epoch(epoch, loss=ended.loss, gradient_norm=ended.gradient_norm, learning_rate=rate, **metrics)
         if not math.isfinite(ended.loss):
             raise TrainingDivergedError(
                 f"the loss is {ended.loss} at epoch {epoch}; the last finite gradient norm was "
@@ -228,6 +236,46 @@ def _train(
             next_checkpoint = ended_at + (ended_at - began) / _CHECKPOINT_SHARE
         if on_epoch is not None:
             on_epoch(ended)
+
+
+class _Tally:
+    """Loss and metrics of a task over several batches, summed where they are."""
+
+    def __init__(self, task: Task, device: torch.device):
+        self.task, self.n_values, self.n_sequences = task, 0, 0
+        self.cost = torch.zeros((), device=device, dtype=torch.float64)
+        self.sums: dict[str, Tensor] = {}
+
+    def add(self, cost: Tensor, outputs: Tensor, targets: Tensor) -> None:
+        self.cost += cost
+        self.n_values += targets.numel()
+        self.n_sequences += len(targets)
+        for name, mean in self.task.metrics(outputs, targets).items():
+            self.sums[name] = self.sums.get(name, 0) + mean * len(targets)
+
+    def loss(self) -> float:
+        return self.task.reported(float(self.cost), self.n_values)
+
+    def metrics(self) -> dict[str, float]:
+        return {name: float(total) / self.n_sequences for name, total in self.sums.items()}
+
+
+def _validated(model: SequenceNetwork, task: Task, batches: Batches) -> dict[str, float]:
+    """Loss and metrics on data that are not trained on, with nothing random in the network."""
+    if not batches:
+        return {}
+    tally = _Tally(task, batches[0][0].device)
+    model.eval()
+    with torch.no_grad():
+        for inputs, targets in batches:
+            outputs = model(inputs)
+            tally.add(task.cost(outputs, targets), outputs, targets)
+    model.train()
+    return {f"validation_{name}": value for name, value in {"loss": tally.loss(), **tally.metrics()}.items()}
+
+
+def _moved(batches: Batches, device: torch.device) -> Batches:
+    return [(inputs.to(device), targets.to(device)) for inputs, targets in batches]
 
 
 def learning_rate(settings: TrainingSettings, epoch: int) -> float:
