@@ -40,9 +40,10 @@ PRESETS = {
         "task": {"length": 60, "fresh": True},
         "model": {"hidden_size": 50},
         "training": {
-            "n_epochs": 60,
-            "learning_rate": 3e-3,
+            "n_epochs": 100,
+            "learning_rate": 1e-2,
             "max_gradient_norm": 0.25,
+            "schedule": "one-cycle",
             "n_threads": 1,
         },
         "recording": {},
