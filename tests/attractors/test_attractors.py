@@ -112,6 +112,27 @@ def test_three_bits_are_eight_fixed_points(model):
     assert len(corners) == 8
 
 
+def relu_network(matrix):
+    network = nn.RNN(1, len(matrix), nonlinearity="relu", bias=False).double()
+    values = {"weight_ih_l0": torch.zeros(len(matrix), 1), "weight_hh_l0": torch.as_tensor(np.array(matrix, float))}
+    network.load_state_dict(values)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("matrix", "found"),
+    [
+        ([[0.5]], {"fixed_point": 1}),
+        (np.full((3, 3), 0.2), {"fixed_point": 1}),
+        ([[0.5, 0.5], [0.5, 0.5]], {"continuum": 1}),
+        (np.full((3, 3), 1 / 3), {"continuum": 1}),
+    ],
+)
+def test_rest_at_a_kink(matrix, found):
+    """x <- relu(W x) rests at 0, where it has no derivative; with row sums 1 there is a line of fixed points too."""
+    assert kinds(Attractors(starts="normal(1)").measure(relu_network(matrix))) == found
+
+
 def test_henon_and_starts_that_diverge():
     starts = [[x, y] for x in (-0.5, 0.0, 0.5, 1.0) for y in (-0.3, 0.3)]
     found = Attractors(starts=starts).measure(textbook.henon())

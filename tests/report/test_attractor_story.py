@@ -60,7 +60,7 @@ def test_a_birth_at_one_input_after_another():
     assert limit.words() == "fixed point"
     assert limit.exponent == pytest.approx(-0.15)
     assert limit.exponent_range == pytest.approx((-0.2, -0.1))
-    assert limit.multiplier == pytest.approx((math.exp(-0.1) + math.exp(-0.2)) / 2)
+    assert limit.multiplier_range == pytest.approx((math.exp(-0.2), math.exp(-0.1)))
     assert limit.frequency_range is None
     assert [(g.inputs, g.sets[0].kind) for g in second.groups] == [((0,), "fixed_point"), ((1,), "closed_curve")]
     assert third.groups[0].sets[0].frequency_range == pytest.approx((0.2, 0.3))

@@ -307,3 +307,12 @@ def test_a_run_of_a_thousand_epochs_opens_in_about_a_second(tmp_path):
     assert len(run.epochs) == 1001
     assert run.dataset("orbits").sizes["step"] == 1001
     assert time.perf_counter() - began < 5
+
+
+def test_a_refused_probe_leaves_nothing_behind(run_copy):
+    before = sorted(run_copy.path.rglob("*"))
+    with pytest.raises(ValueError, match="inputs: expected 1 numbers"):
+        run_copy.probe(Orbits(inputs=[[0.1, 0.2]]))
+    assert [path for path in sorted(run_copy.path.rglob("*")) if path.name != "probes"] == before
+    (run_copy.path / "probes" / "orbits-0123456789").mkdir(parents=True)
+    assert not Run(run_copy.path).has("orbits")

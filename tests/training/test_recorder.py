@@ -279,3 +279,13 @@ def test_a_model_that_is_none_is_refused_and_nothing_is_written(tmp_path, model)
     with pytest.raises(TypeError, match=r"model: expected an nn.Module or a pair \(core, head\) of them, came"):
         Recorder(tmp_path / "run", model)
     assert not list(tmp_path.iterdir())
+
+
+def test_epochs_must_grow(tmp_path):
+    with Recorder(tmp_path / "run", nn.GRU(1, 2)) as recorder:
+        recorder.epoch(3, loss=0.5)
+        for epoch in (3, 1, -1):
+            with pytest.raises(ValueError, match=f"epoch: expected a number larger than the last one, 3, came {epoch}"):
+                recorder.epoch(epoch, loss=0.4)
+        recorder.epoch(4, loss=0.3)
+    assert Run(tmp_path / "run").epochs.tolist() == [2, 3, 4]

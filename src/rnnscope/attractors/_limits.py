@@ -24,6 +24,8 @@ _BLOCK = 500  # steps at once, to bound the memory of outputs that are not wante
 _CHUNK = 30_000_000  # numbers of an orbit in memory at once
 _SAMPLES = 1000  # of an orbit that are kept
 _FOLLOWED = 2  # rows of a set whose tangents are followed
+_ROUNDS = 500  # steps after which a displacement at a kink is looked at,
+_RETURNS, _STAYS = 0.01, 3.0  # and how much of it there may be if it shrinks, or neither shrinks nor grows
 _NUDGE = 1e-7  # off saddles, relative to 1 + |x|
 
 
@@ -134,6 +136,11 @@ class _Search:
         settled = (cycles.distance <= SETTLED) & (cycles.period > 0)
         neutral = settled & ~cycles.attracts & ((leading - 1).abs() <= MARGIN)
         unstable = settled & (leading > 1 + MARGIN)
+        for at in torch.nonzero(settled & leading.isnan())[:, 0].tolist():
+            grown = self._grown(cycles, at, int(rows[at]))
+            cycles.attracts[at] = grown <= _RETURNS
+            neutral[at] = _RETURNS < grown <= _STAYS
+            unstable[at] = grown > _STAYS
         speed = ((window[-1] - window[-2]).abs().amax(-1) / (1 + window[-1].abs().amax(-1))).cpu().numpy()
         done = cycles.attracts | neutral
         for at in range(len(rows)):
@@ -144,6 +151,17 @@ class _Search:
         self._nudge(rows[unstable])
         self.active = rows[~done]
         return rows[~done & cycles.approaches]
+
+    def _grown(self, cycles: Cycles, at: int, row: int) -> float:
+        """By how much the worst of a few small displacements grows in many rounds: the answer at a kink of the map."""
+        period, point = int(cycles.period[at]), cycles.points[at]
+        noise = torch.randn(8, len(point), generator=self.generator, dtype=torch.float64).to(point)
+        begun = _NUDGE * (1 + point.abs().amax()) * noise
+        n_steps = period * -(-_ROUNDS // period)
+        held = self.inputs[row].expand(len(begun), -1)
+        final = self.system.simulate(point + begun, held, n_steps=n_steps).final
+        grown = (final - point).abs().amax(-1) / begun.abs().amax(-1)
+        return float(grown.nan_to_num(nan=torch.inf).max())
 
     def _nudge(self, rows: Tensor) -> None:
         """Off saddles and invariant subspaces, which orbits would leave only by rounding."""

@@ -18,6 +18,7 @@ _REGULAR = 3.0  # digits in which two halves of a regular orbit agree at least
 _IRREGULAR = 2.5, 3.5  # digits of chaos: below the first for certain, above the second not
 _NO_TRANSIENT = 60.0  # nats: more than from one rounding error (e^-37) to the size of the whole set
 _NEUTRAL = 1e-5  # of the resolution: exponents of a map that keeps lengths
+_SIZE = 1e-5  # of an orbit, relative to 1 + |x|, below which it is at rest for all that can be told
 _INTERVAL = 5  # steps between orthonormalisations
 
 
@@ -107,6 +108,14 @@ def judge(states: np.ndarray, stretches: np.ndarray, *, agreement: float, steadi
     If all are zero to far more digits than averages converge in, the map keeps lengths, as an orthogonal network with
     modReLU does piece by piece.
     """
+    if np.ptp(states, axis=0).max() <= _SIZE * (1 + np.abs(states).max()):  # at rest, and yet not confirmed as a point
+        unknown = np.full(stretches.shape[1], np.nan)
+        return Motion(UNDETERMINED, unknown, unknown, steadiness)
+    with np.errstate(invalid="ignore"):  # exponents of directions that are lost are -inf
+        return _judge(states, stretches, agreement, steadiness)
+
+
+def _judge(states: np.ndarray, stretches: np.ndarray, agreement: float, steadiness: float) -> Motion:
     middle, resolution = len(stretches) // 2, 1 / len(states)
     exponents, plain = weighted_mean(stretches, 0), stretches.mean(0)
     errors = np.abs(weighted_mean(stretches[:middle], 0) - weighted_mean(stretches[-middle:], 0))

@@ -95,6 +95,7 @@ def checked_sequences(
     fits = sequences.dim() == 3 and sequences.numel() > 0 and sequences.shape[2] == system.input_size
     expected = f"shape (sequence, time, {system.input_size})"
     require(fits, "sequences", expected, tuple(sequences.shape))
+    require(bool(torch.isfinite(sequences).all()), "sequences", "finite numbers", "some that are not")
     return sequences
 
 

@@ -61,6 +61,12 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
             settings[key] = summarise_orbits(run.dataset("orbits"))
         elif key in sources and (needed or _has(run, sources[key])):
             settings[key] = _stored(run, sources[key])
+    open_ones = [key for key, p in parameters.items() if p.default is inspect.Parameter.empty and key not in settings]
+    if open_ones:
+        listed = ", ".join(open_ones)
+        raise ValueError(
+            f"figure {name}: a run does not keep its {listed}; in Python: rnnscope.figures.{figure.__name__}"
+        )
     return figure(backend=backend, **settings)
 
 

@@ -62,7 +62,7 @@ def inputs_words(inputs: tuple[int, ...], values: tuple[float, ...], share: floa
 
 
 def _exponent(limit: "LimitSet") -> str:
-    """The median of λ1 with its standard error; where inputs differ by more, from the least to the largest."""
+    """λ1 with its standard error; where epochs and inputs differ by more, from the least to the largest."""
     low, high = limit.exponent_range
     if limit.exponent != limit.exponent:
         return ""
@@ -80,4 +80,7 @@ def _rest(limit: "LimitSet") -> str:
     if limit.frequency_range is not None and limit.kind != "cycle":
         low, high = (f"{value:.3g}" for value in limit.frequency_range)
         return low if low == high else f"{low} … {high}"
-    return f"|μ1| = {limit.multiplier:.3f}" if limit.multiplier == limit.multiplier else ""
+    if limit.multiplier_range is None:
+        return ""
+    low, high = (f"{value:.3f}" for value in limit.multiplier_range)
+    return f"|μ1| = {low}" if low == high else f"|μ1| = {low} … {high}"

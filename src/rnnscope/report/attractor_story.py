@@ -17,11 +17,11 @@ Sets = tuple[tuple[str, int], ...]  # (kind, period) of every limit set at an in
 
 @dataclass(frozen=True)
 class LimitSet:
-    """One of the limit sets that some inputs have over a phase: medians over its epochs and these inputs.
+    """One of the limit sets that some inputs have over a phase: medians and ranges over its epochs and these inputs.
 
-    ``exponent`` is λ1 in nat/step with the median of its standard error, ``exponent_range`` the least and the largest
-    median of an input; ``multiplier`` is the median of the largest |μ| (NaN unless it is a fixed point or a cycle);
-    ``frequency_range`` is in rad/step, over inputs, None where nothing goes round.
+    ``exponent`` is the median of λ1 in nat/step with that of its standard error, ``exponent_range`` the least and the
+    largest; ``multiplier_range`` are the least and the largest of the largest |μ| (None unless it is a fixed point or a
+    cycle); ``frequency_range`` in rad/step are those of the medians of the inputs, None where nothing goes round.
     """
 
     kind: str
@@ -30,13 +30,13 @@ class LimitSet:
     exponent: float
     exponent_error: float
     exponent_range: tuple[float, float]
-    multiplier: float
+    multiplier_range: tuple[float, float] | None
     frequency_range: tuple[float, float] | None
 
     def words(self) -> str:
         """The kind, in words.
 
-        >>> LimitSet("cycle", 3, 1.0, -0.1, 0.0, (-0.1, -0.1), 0.7, None).words()
+        >>> LimitSet("cycle", 3, 1.0, -0.1, 0.0, (-0.1, -0.1), (0.7, 0.7), None).words()
         '3-cycle'
         """
         return f"{self.period}-cycle" if self.kind == "cycle" else self.kind.replace("_", " ")
@@ -124,7 +124,6 @@ def _limit_set(data: "xarray.Dataset", holds: list[tuple[int, int]], place: int,
 
     exponents, errors = at("lyapunov_exponent")[:, 0], at("lyapunov_error")[:, 0]
     moduli = np.hypot(at("multiplier_real")[:, 0], at("multiplier_imag")[:, 0])
-    by_input = [_median(exponents[inputs == one]) for one in np.unique(inputs)]
     frequencies = [_median(at("frequency")[inputs == one]) for one in np.unique(inputs)]
     return LimitSet(
         kind,
@@ -132,10 +131,16 @@ def _limit_set(data: "xarray.Dataset", holds: list[tuple[int, int]], place: int,
         _median(at("fraction")),
         _median(exponents),
         _median(errors),
-        (min(by_input), max(by_input)),
-        _median(moduli),
-        (float(np.nanmin(frequencies)), float(np.nanmax(frequencies))) if np.isfinite(frequencies).any() else None,
+        _ends(exponents) or (float("nan"), float("nan")),
+        _ends(moduli),
+        _ends(np.array(frequencies)),
     )
+
+
+def _ends(values: np.ndarray) -> tuple[float, float] | None:
+    """The least and the largest of what is known."""
+    known = values[~np.isnan(values)]
+    return (float(known.min()), float(known.max())) if known.size else None
 
 
 def _median(values: np.ndarray) -> float:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def measure(
                     progress(done, len(snapshots))
     finally:
         flush()
+        with suppress(OSError):  # nothing was measured: leave no empty folder behind
+            folder.rmdir()
     return problems
 
 

@@ -266,6 +266,8 @@ class Run:
         """Where results of a probe with such settings are stored."""
         found = []
         for folder in sorted((self.path / "probes").glob(f"{name}-*")):
+            if not any(folder.iterdir()):
+                continue  # a probe that was killed before its first result
             own = self._settings(folder)
             if own is not None and all(own.get(key) == plain(value) for key, value in settings.items()):
                 found.append(folder)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
-from torch import Tensor
+from torch import Tensor, nn
 
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
@@ -16,7 +16,7 @@ from rnnscope.smoothness._laws import EXPONENTIAL, LAWS, fit_law, median_interva
 from rnnscope.smoothness._per_start import Inputs, Trajectories, largest_singular_value
 from rnnscope.smoothness.objective import LOSSES, Objective, examine
 from rnnscope.smoothness.roughness import checked_lengths
-from rnnscope.systems import System
+from rnnscope.systems import System, as_system
 
 QUANTITIES = ("output_sensitivity", "gauss_newton", "gradient", "hessian")
 _MEANS = {"output_sensitivity": 0, "gauss_newton": 1, "gradient": 1, "hessian": 1}  # factors 1/N in the quantity
@@ -120,7 +120,7 @@ class Growth(Probe):
         """Whether data or the input to hold come from an objective; with a given input the target is ``target``."""
         return self.along == "data" or self.input is None
 
-    def measure(self, system: System, objective: Objective | None = None) -> xr.Dataset:
+    def measure(self, system: System | nn.Module, objective: Objective | None = None) -> xr.Dataset:
         """Growth for one network.
 
         Args:
@@ -139,6 +139,7 @@ class Growth(Probe):
             ValueError: with 'data', no objective, lengths beyond the data, or fewer than two sequences.
 
         """
+        system = as_system(system)
         system = system.to(torch.float64)
         cases = self._cases(system, objective)
         found = _Collected(cases.n_starts, self.lengths)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import torch
 import xarray as xr
+from torch import nn
 
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
@@ -16,7 +17,7 @@ from rnnscope.smoothness.directions import ParameterSpace, radial, random_direct
 from rnnscope.smoothness.landscape import cost_variables
 from rnnscope.smoothness.objective import Objective, examine
 from rnnscope.smoothness.points import MEMORY, Affine, costs
-from rnnscope.systems import System
+from rnnscope.systems import System, as_system
 from rnnscope.systems.system import Params
 
 DIRECTIONS = ("gradient", "eigenvector", "random", "radial")
@@ -222,13 +223,14 @@ class Roughness(Probe):
         """Always: it is about a cost."""
         return True
 
-    def measure(self, system: System, objective: Objective) -> xr.Dataset:
+    def measure(self, system: System | nn.Module, objective: Objective) -> xr.Dataset:
         """Minima along the line through one θ; see ``line_roughness`` for the result.
 
         Raises:
             ValueError: data that do not fit, lengths beyond the data, a gradient that is zero or not finite.
 
         """
+        system = as_system(system)
         if self.dtype is not None:
             system = system.to(getattr(torch, self.dtype))
         n = objective.n_steps

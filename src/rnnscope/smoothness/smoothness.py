@@ -6,13 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
+from torch import nn
 
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
 from rnnscope.smoothness.objective import Objective
 from rnnscope.smoothness.sensitivity import log_state_sensitivity
-from rnnscope.systems import System
+from rnnscope.systems import System, as_system
 
 CONVERGED, NOT_CONVERGED = 0, 1
 
@@ -57,7 +58,7 @@ class Smoothness(Probe):
         """Always: it is about a cost."""
         return True
 
-    def measure(self, system: System, objective: Objective) -> xr.Dataset:
+    def measure(self, system: System | nn.Module, objective: Objective) -> xr.Dataset:
         """These values for one network.
 
         Args:
@@ -72,6 +73,7 @@ class Smoothness(Probe):
             ValueError: data that do not fit, more eigenvalues than parameters.
 
         """
+        system = as_system(system)
         operator = HessianOperator(system, objective)
         finite = bool(torch.isfinite(operator.gradient).all())
         pairs = top_eigenpairs(

@@ -130,7 +130,7 @@ class Recorder:
             scalars: numbers by name, such as ``loss=0.1``; tensors of one element will do.
 
         Raises:
-            ValueError: a scalar that is not one number.
+            ValueError: a scalar that is not one number, or an epoch that is not larger than the last.
             OSError: the disk is full; what was recorded before is whole.
 
         """
@@ -144,6 +144,9 @@ class Recorder:
             raise ValueError(f"epoch: expected a whole number, came {epoch!r}") from None
         if self._resumed:
             self._go_back_to(epoch)
+        elif self._last is not None:
+            last = self._last[1]
+            require(epoch > last, "epoch", f"a number larger than the last one, {last}", epoch)
         step = self._optimizer_steps if self._hook is not None else self._calls + 1
         require(
             step > self._last_step,
