@@ -17,7 +17,7 @@ Changes = Annotated[
 ]
 Config = Annotated[Path | None, _option("TOML file with settings, such as a run's config.toml.")]
 Preset = Annotated[str | None, _option("Settings to begin with: quick (default) or paper.")]
-Seed = Annotated[int | None, _option("Seed of weights and data (default 0).")]
+Seed = Annotated[int | None, _option("Seed of the weights (default 0); data follow task.seed.")]
 Seeds = Annotated[
     str | None, _option("Train once from each of several seeds: how many (5: 0 to 4), a range (5:8), or which (0,3,7).")
 ]
