@@ -205,6 +205,20 @@ def test_neutral_maps_are_a_continuum(matrix):
     assert float(found.fraction[0, 0]) == 1
 
 
+@pytest.mark.parametrize(
+    ("system", "kind"),
+    [
+        (textbook.logistic(2.9), "fixed_point"),
+        (textbook.logistic(3.2), "cycle"),
+        (textbook.logistic(3.9), "chaos"),
+        (textbook.rotated_tanh(1.1, 0.7), "closed_curve"),
+    ],
+)
+def test_single_precision_and_a_single_start(system, kind):
+    found = Attractors(starts=[[0.3] * system.state_size], dtype="float32").measure(system)
+    assert kinds(found) == {kind: 1}
+
+
 def test_linear_maps_that_shrink_or_grow():
     matrix = torch.linalg.qr(torch.randn(4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)))[0]
     assert kinds(Attractors(starts="normal(1)").measure(textbook.linear(0.95 * matrix))) == {"fixed_point": 1}

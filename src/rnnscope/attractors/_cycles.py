@@ -9,14 +9,33 @@ from rnnscope.attractors._points import least_periods, multipliers_at
 from rnnscope.attractors._search import find_fixed_points
 from rnnscope.systems import System
 
-SETTLED = 1e-7  # distance from a cycle, relative to 1 + |x|, at which nothing is left to see of the approach
-MARGIN = 1e-6  # how far from 1 a multiplier must be for the linear part to decide stability
+_SETTLED = 1e-7  # distance from a cycle, relative to 1 + |x|, at which nothing is left to see of the approach
+_MARGIN = 1e-6  # how far from 1 a multiplier must be for the linear part to decide stability
+_ROUNDING = 64  # units of rounding that no tolerance is below
 _COORDINATES = 6
 _EXACT_RETURN = 1e-9  # relative to 1 + |x|
 _IMPROVES = 0.97  # from one half of the window to the next
 _ITERATIONS = 40  # of Newton's method: it begins close, or not at all
 _NEAR = 0.1  # distance from a cycle below which an approach can be linear, relative to 1 + |x|
 _FAR = 30.0  # how far Newton's method may go from where the orbit is, relative to the spread of the window
+
+
+def settled(dtype: torch.dtype) -> float:
+    """The distance from a cycle, relative to 1 + |x|, at which nothing is left to see of the approach.
+
+    >>> settled(torch.float64), settled(torch.float32) > 1e-6
+    (1e-07, True)
+    """
+    return _at_least_rounding(_SETTLED, dtype)
+
+
+def margin(dtype: torch.dtype) -> float:
+    """How far from 1 a multiplier must be for the linear part to decide stability."""
+    return _at_least_rounding(_MARGIN, dtype)
+
+
+def _at_least_rounding(value: float, dtype: torch.dtype) -> float:
+    return max(value, _ROUNDING * torch.finfo(dtype).eps)
 
 
 @dataclass
@@ -70,10 +89,11 @@ def _candidate_periods(window: Tensor, max_period: int) -> tuple[Tensor, Tensor]
     size = 1 + window[-1].abs().amax(-1)
     window = _in_few_coordinates(window)
     early, late = (_returns(half, longest) / size for half in (window[: len(window) // 2], window[len(window) // 2 :]))
-    eligible = (late <= _EXACT_RETURN) | (late <= _IMPROVES * early)
+    exact = _at_least_rounding(_EXACT_RETURN, window.dtype)
+    eligible = (late <= exact) | (late <= _IMPROVES * early)
     best = torch.where(eligible, late, torch.inf).amin(0)
-    spread = ((window.amax(0) - window.amin(0)).amax(-1) / size).clamp(min=SETTLED)
-    good = eligible & (late <= (3 * best).clamp(min=_EXACT_RETURN)) & (best <= 0.1 * spread)
+    spread = ((window.amax(0) - window.amin(0)).amax(-1) / size).clamp(min=settled(window.dtype))
+    good = eligible & (late <= (3 * best).clamp(min=exact)) & (best <= 0.1 * spread)
     shortest = torch.where(good.any(0), good.int().argmax(0) + 1, 0)
     resting = torch.where((shortest != 1) & eligible[0] & (late[0] < 0.1), 1, 0)
     return shortest, resting
@@ -104,7 +124,7 @@ def _confirm(system: System, window: Tensor, inputs: Tensor, period: int, rows: 
     size = 1 + last.abs().amax(-1)
     distance = (last - search.location[back]).abs().amax(-1) / size
     spread = (window.amax(0) - window.amin(0)).amax(-1) / size
-    near = search.converged[back] & (distance <= (_FAR * spread).clamp(min=SETTLED))
+    near = search.converged[back] & (distance <= (_FAR * spread).clamp(min=settled(window.dtype)))
     if not near.any():
         return
     kept, place = back[near].unique(return_inverse=True)  # the distinct points that rows have come near to
@@ -112,7 +132,7 @@ def _confirm(system: System, window: Tensor, inputs: Tensor, period: int, rows: 
     least, points, residuals = least_periods(system, search.location[kept], held, period=period)
     for shorter in least.unique().tolist():
         chosen = torch.nonzero(least == shorter)[:, 0]
-        multipliers = multipliers_at(system, points[chosen], held[chosen], period=shorter)
+        multipliers = multipliers_at(_in_double(system), points[chosen], held[chosen], period=shorter)
         values = torch.from_numpy(multipliers.values).to(found.multipliers)
         for at, point in enumerate(chosen.tolist()):
             own = torch.nonzero(near)[:, 0][place == point]
@@ -128,6 +148,11 @@ def _confirm(system: System, window: Tensor, inputs: Tensor, period: int, rows: 
             found.distance[rows[own]] = distance[own]
             found.attracts[rows[own]] = attracts[better]
             found.approaches[rows[own]] = approaches[better]
+
+
+def _in_double(system: System) -> System:
+    """Differences in single precision are too coarse to tell a bend of the map from a kink."""
+    return system if system.dtype == torch.float64 else system.to(torch.float64)
 
 
 def _representatives(states: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,16 +175,16 @@ def _attracts(
     the distance of a rotating approach has.
     """
     leading = multipliers[0].abs()
-    if not leading < 1 - MARGIN:  # NaN at a kink or jump of the map
+    if not leading < 1 - margin(point.dtype):  # NaN at a kink or jump of the map
         nowhere = torch.zeros_like(distance, dtype=torch.bool)
         return nowhere, nowhere
-    there = distance <= SETTLED
+    there = distance <= settled(point.dtype)
     in_phase = window.flip(0)[::period].flip(0)[:, ~there] - point
     n = len(in_phase)
     nearer = there.clone()
     if n < 8 or there.all():
         return there, nearer
-    left = multipliers_at(system, point[None], inputs, period=period, vectors=True).left
+    left = multipliers_at(_in_double(system), point[None], inputs, period=period, vectors=True).left
     assert left is not None
     vector = torch.from_numpy(left[0, 0]).to(multipliers)
     component = torch.log((in_phase.to(vector.dtype) @ vector).abs().clamp(min=1e-300))

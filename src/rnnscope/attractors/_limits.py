@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnnscope.attractors._averages import dominant_frequency
-from rnnscope.attractors._cycles import MARGIN, SETTLED, Cycles, find_cycles
+from rnnscope.attractors._cycles import Cycles, find_cycles, margin, settled
 from rnnscope.attractors._kinds import (
     CLOSED_CURVE,
     CONTINUUM,
@@ -26,7 +26,6 @@ _SAMPLES = 1000  # of an orbit that are kept
 _FOLLOWED = 2  # rows of a set whose tangents are followed
 _ROUNDS = 500  # steps after which a displacement at a kink is looked at,
 _RETURNS, _STAYS = 0.01, 3.0  # and how much of it there may be if it shrinks, or neither shrinks nor grows
-_NUDGE = 1e-7  # off saddles, relative to 1 + |x|
 
 
 @dataclass
@@ -133,10 +132,11 @@ class _Search:
             return rows
         cycles = find_cycles(self.system, window, self.inputs[rows], longest)
         leading = cycles.multipliers[:, 0].abs()
-        settled = (cycles.distance <= SETTLED) & (cycles.period > 0)
-        neutral = settled & ~cycles.attracts & ((leading - 1).abs() <= MARGIN)
-        unstable = settled & (leading > 1 + MARGIN)
-        for at in torch.nonzero(settled & leading.isnan())[:, 0].tolist():
+        near_one = margin(window.dtype)
+        there = (cycles.distance <= settled(window.dtype)) & (cycles.period > 0)
+        neutral = there & ~cycles.attracts & ((leading - 1).abs() <= near_one)
+        unstable = there & (leading > 1 + near_one)
+        for at in torch.nonzero(there & leading.isnan())[:, 0].tolist():
             grown = self._grown(cycles, at, int(rows[at]))
             cycles.attracts[at] = grown <= _RETURNS
             neutral[at] = _RETURNS < grown <= _STAYS
@@ -156,7 +156,7 @@ class _Search:
         """By how much the worst of a few small displacements grows in many rounds: the answer at a kink of the map."""
         period, point = int(cycles.period[at]), cycles.points[at]
         noise = torch.randn(8, len(point), generator=self.generator, dtype=torch.float64).to(point)
-        begun = _NUDGE * (1 + point.abs().amax()) * noise
+        begun = 100 * settled(point.dtype) * (1 + point.abs().amax()) * noise
         n_steps = period * -(-_ROUNDS // period)
         held = self.inputs[row].expand(len(begun), -1)
         final = self.system.simulate(point + begun, held, n_steps=n_steps).final
@@ -167,7 +167,7 @@ class _Search:
         """Off saddles and invariant subspaces, which orbits would leave only by rounding."""
         noise = torch.randn(len(rows), self.state.shape[1], generator=self.generator, dtype=torch.float64)
         size = 1 + self.state[rows].abs().amax(-1, keepdim=True)
-        self.state[rows] += _NUDGE * size * noise.to(self.state)
+        self.state[rows] += settled(self.state.dtype) * size * noise.to(self.state)
 
     def _cycle_limit(self, cycles: Cycles, at: int, row: int, neutral: bool, speed: float) -> Limit:
         period = int(cycles.period[at])

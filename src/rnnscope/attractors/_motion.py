@@ -91,8 +91,7 @@ def log_stretches(
     frame = torch.linalg.qr(frame).Q.expand(n_rows, n, k)
     stretches = []
     for t in range(1, n_transient + n_steps + 1):
-        frame = system.tangent(weights, state, drive, frame)
-        state = system.step(weights, state, drive)
+        state, frame = system.step_and_tangent(weights, state, drive, frame)
         if t % _INTERVAL == 0:
             frame, r = torch.linalg.qr(frame)
             if t > n_transient:
