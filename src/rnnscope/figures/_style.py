@@ -134,10 +134,10 @@ def label_loss(axes: "Axes", *, logarithmic: bool) -> None:
 
 
 def loss_ticks(low: float, high: float) -> list[float]:
-    """At most five round numbers within a logarithmic range, as evenly spread as round numbers are.
+    """At most five round numbers within a logarithmic range, as evenly spread as round numbers are; two at least.
 
-    >>> loss_ticks(0.025, 0.6)
-    [0.05, 0.1, 0.2, 0.5]
+    >>> loss_ticks(0.025, 0.6), loss_ticks(0.493, 0.4995)
+    ([0.05, 0.1, 0.2, 0.5], [0.494, 0.496, 0.498])
     >>> loss_ticks(1e-6, 2.0)
     [1e-06, 0.0001, 0.01, 1.0]
     """
@@ -151,8 +151,18 @@ def loss_ticks(low: float, high: float) -> list[float]:
         ticks = [float(f"{digit}e{decade}") for decade in decades if decade % every == 0 for digit in digits]
         ticks = [tick for tick in ticks if low <= tick <= high]
         if len(ticks) <= 5:
-            return ticks
+            return ticks if len(ticks) > 1 else _even_ticks(low, high)
     return []
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Two to five multiples of 1, 2 or 5 times a power of ten: a range so narrow is all but linear."""
+    if not high > low:
+        return [low]
+    unit = 10.0 ** math.floor(math.log10((high - low) / 4))
+    step = next(unit * times for times in (1, 2, 5, 10) if unit * times >= (high - low) / 4)
+    first, last = math.ceil(low / step), math.floor(high / step)
+    return [float(f"{count * step:.12g}") for count in range(first, last + 1)]
 
 
 def style_plotly(figure: "PlotlyFigure", *, height: int) -> "PlotlyFigure":
