@@ -16,15 +16,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from rnnscope import experiments as experiments
     from rnnscope import figures as figures
     from rnnscope import models as models
     from rnnscope import smoothness as smoothness
     from rnnscope import systems as systems
     from rnnscope import tasks as tasks
     from rnnscope import testing as testing
+    from rnnscope.attractors import Attractors as Attractors
     from rnnscope.attractors import FixedPoints as FixedPoints
     from rnnscope.attractors import Lyapunov as Lyapunov
     from rnnscope.attractors import Orbits as Orbits
+    from rnnscope.attractors import kind_names as kind_names
     from rnnscope.attractors import summarise_orbits as summarise_orbits
     from rnnscope.base import errors as errors
     from rnnscope.report import write_report as write_report
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from rnnscope.training import fit as fit
 
 _HOMES = {
+    "Attractors": "rnnscope.attractors",
     "Growth": "rnnscope.smoothness",
     "Landscape": "rnnscope.smoothness",
     "FixedPoints": "rnnscope.attractors",
@@ -54,13 +58,17 @@ _HOMES = {
     "System": "rnnscope.systems",
     "as_system": "rnnscope.systems",
     "fit": "rnnscope.training",
+    "kind_names": "rnnscope.attractors",
     "list_runs": "rnnscope.runs",
     "summarise_orbits": "rnnscope.attractors",
     "write_report": "rnnscope.report",
 }
 _ROOMS = {
     "errors": "rnnscope.base.errors",
-    **{room: f"rnnscope.{room}" for room in ("figures", "models", "smoothness", "systems", "tasks", "testing")},
+    **{
+        room: f"rnnscope.{room}"
+        for room in ("experiments", "figures", "models", "smoothness", "systems", "tasks", "testing")
+    },
 }
 __all__ = sorted([*_HOMES, *_ROOMS])  # pyright: ignore[reportUnsupportedDunderAll]
 

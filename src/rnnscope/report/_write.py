@@ -90,7 +90,7 @@ def write_report(runs: "Run | Sequence[Run]", path: str | Path, *, title: str | 
         title=title or " · ".join(view.name for view in views),
         views=views,
         comparison=comparison,
-        figures={name: _script_safe(str(figure.to_json())) for name, figure in figures.items()},
+        figures={name: script_safe(str(figure.to_json())) for name, figure in figures.items()},
         config=json.dumps(PLOTLY_CONFIG),
         bibtex=BIBTEX,
         number=number,
@@ -280,6 +280,6 @@ def _has_loss(run: "Run") -> bool:
     return "loss" in run.scalars and bool(run.scalars["loss"].notna().any())
 
 
-def _script_safe(text: str) -> str:
+def script_safe(text: str) -> str:
     """JSON that cannot end the script element it stands in."""
     return text.replace("</", "<\\/").replace("<!--", "<\\u0021--")

@@ -5,12 +5,12 @@ any, the scalars of the run (index epoch, column ``loss``). What happens at the 
 here says that one thing is the reason for another.
 """
 
-import math
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rnnscope.base.series import loss_jumps
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import KINDS
 from rnnscope.report import _words
@@ -21,8 +21,6 @@ from rnnscope.report._words import number as number
 if TYPE_CHECKING:
     import pandas
     import xarray
-
-SMALLEST_JUMP = 1.25
 
 
 @dataclass(frozen=True)
@@ -249,11 +247,7 @@ def joined(counts: np.ndarray, max_phases: int) -> list[tuple[int, int]]:
 def _loss_jumps(epochs: np.ndarray, losses: np.ndarray) -> list[Event]:
     usable = np.isfinite(losses) & (losses > 0)
     epochs, losses = epochs[usable], losses[usable]
-    change = np.diff(np.log(losses))
-    if not change.size:
-        return []
-    least = max(math.log(SMALLEST_JUMP), 5 * float(np.median(np.abs(change))))
     return [
-        Event("loss jump", int(epochs[at]), int(epochs[at + 1]), float(losses[at]), float(losses[at + 1]))
-        for at in np.flatnonzero(change >= least)
+        Event("loss jump", int(epochs[at - 1]), int(epochs[at]), float(losses[at - 1]), float(losses[at]))
+        for at in loss_jumps(losses)
     ]

@@ -58,12 +58,17 @@ def write_block(folder: Path, block: xr.Dataset) -> Path:
     write_sealed(folder / "probe.json", describe_block(block))
     span = f"{steps[0]:010d}-{steps[-1]:010d}"
     damaged = [old for old in folder.glob(f"{span}*.nc") if _is_damaged(old)]
-    path = folder / f"{span}-{secrets.token_hex(4)}.nc"
-    with replacing(path) as temporary:
-        block.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(block))
-        write_text(_digest_path(path), f"{file_digest(temporary)}  {path.name}\n")
+    path = write_dataset(folder / f"{span}-{secrets.token_hex(4)}.nc", block)
     for old in damaged:
         remove_block(old)
+    return path
+
+
+def write_dataset(path: Path, dataset: xr.Dataset) -> Path:
+    """Write a Dataset as netCDF, atomically, and its SHA-256 beside it; ``read_block`` reads it."""
+    with replacing(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf", encoding=_encoding(dataset))
+        write_text(_digest_path(path), f"{file_digest(temporary)}  {path.name}\n")
     return path
 
 
