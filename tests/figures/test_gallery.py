@@ -261,6 +261,7 @@ def test_figures_by_name():
         "cost-plane",
         "cost-surface",
         "curvature",
+        "error-horizon",
         "exponents",
         "frequency",
         "growth",

@@ -4,7 +4,7 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
 
 >>> names()
-['attractor-map', 'compare-orbits', 'cost-line', 'cost-plane', 'cost-surface', 'curvature', 'exponents', ...]
+['attractor-map', 'compare-orbits', 'cost-line', 'cost-plane', 'cost-surface', 'curvature', 'error-horizon', ...]
 >>> load("orbit-diagrm")
 Traceback (most recent call last):
 ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: attractor-map, ...
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.cost_plane import cost_plane as cost_plane
     from rnnscope.figures.gallery.cost_surface import cost_surface as cost_surface
     from rnnscope.figures.gallery.curvature import curvature as curvature
+    from rnnscope.figures.gallery.error_horizon import error_horizon as error_horizon
     from rnnscope.figures.gallery.exponents import exponents as exponents
     from rnnscope.figures.gallery.frequency import frequency as frequency
     from rnnscope.figures.gallery.growth import growth as growth

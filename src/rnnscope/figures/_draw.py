@@ -15,6 +15,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
     name: (name,) for name in ("orbits", "attractors", "smoothness", "growth", "landscape", "roughness")
 }
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
+_OF_STUDIES = ("error-horizon",)
 
 
 def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotlib", **settings: Any) -> Any:
@@ -35,7 +36,7 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
         ``matplotlib.figure.Figure`` or ``plotly.graph_objects.Figure``.
 
     Raises:
-        ValueError: no such figure, one that shows a single run only, or a setting that it does not have.
+        ValueError: no such figure, one that shows a single run only or a study, or a setting that it does not have.
         RunError: the probe that the figure shows was never measured in this run.
 
     """
@@ -44,6 +45,8 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
 
     runs = [run] if not isinstance(run, Sequence) else list(run)
     require(runs, "run", "at least one run", run)
+    if name in _OF_STUDIES:
+        raise _of_a_study(name)
     if len(runs) > 1 or name == "compare-orbits":
         return _draw_several(name, runs, backend, settings)
     (run,) = runs
@@ -83,6 +86,17 @@ def _stored(run: "Run", sources: tuple[Source, ...]) -> Any:
 
 def _with_settings(source: Source) -> tuple[str, dict[str, Any]]:
     return (source, {}) if isinstance(source, str) else source
+
+
+def _of_a_study(name: str) -> ValueError:
+    from rnnscope.figures import load
+
+    figure = load(name)
+    argument = next(iter(inspect.signature(figure).parameters))
+    return ValueError(
+        f"figure {name} shows a study, what several networks were measured to do, and a run keeps no such {argument}; "
+        f"in Python: rnnscope.figures.{figure.__name__}({argument})"
+    )
 
 
 def _draw_several(name: str, runs: "list[Run]", backend: Backend, settings: dict[str, Any]) -> Any:

@@ -1,0 +1,210 @@
+"""Figures of studies: what is drawn of several networks, what is left out and said, and what is refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+import rnnscope as rs
+from rnnscope.figures import _study
+
+BACKENDS = ("matplotlib", "plotly")
+MODELS = ("lstm", "stable-lstm", "orthogonal")
+
+
+def runs_of(models, n_seeds):
+    return {
+        "model": ("run", [model for model in models for _ in range(n_seeds)]),
+        "seed": ("run", list(range(n_seeds)) * len(models)),
+    }
+
+
+def make_continuation(models=MODELS, n_seeds=2):
+    """Closed curves at the first of four inputs; the last input is outside; errors tell run, input and window."""
+    n = len(models) * n_seeds
+    error = 1e-3 * (1 + np.arange(n * 4 * 3).reshape(n, 4, 3))
+    cells = ("run", "input")
+    return xr.Dataset(
+        {
+            "phase_free_error": ((*cells, "window"), error, {"units": "1"}),
+            "error": ((*cells, "window"), 2 * error, {"units": "1"}),
+        },
+        coords={
+            **runs_of(models, n_seeds),
+            "lengths": ("window", [1.0, 2.0, 3.0]),
+            "input_value": ("input", [0.1, 0.2, 0.3, 0.4], {"units": "rad/step"}),
+            "inside": ("input", [True, True, True, False]),
+            "closed_curve": (cells, np.tile([True, False, False, True], (n, 1))),
+        },
+    )
+
+
+MAKERS: dict[str, Any] = {"error-horizon": make_continuation}
+
+
+def drawn(name, data, **chosen):
+    return rs.figures.load(name)(data, **chosen)
+
+
+def words(figure):
+    """All that a figure says, headings and legend included."""
+    if hasattr(figure, "to_json"):
+        said = [*(each.text for each in figure.layout.annotations), *(each.name or "" for each in figure.data)]
+        axes = [axis for axis in figure.layout.to_plotly_json().items() if axis[0][1:5] == "axis"]
+        said += [axis.get("title", {}).get("text", "") for _, axis in axes]
+        return " ".join(said + [word for _, axis in axes for word in axis.get("ticktext", ())])
+    figure.canvas.draw()
+    return " ".join(text.get_text() for text in figure.findobj(Text) if text.get_visible())
+
+
+def all_inside(figure):
+    """Nothing reaches over the edge of the figure."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box, (width, height) = figure.get_tightbbox(canvas.get_renderer()), figure.get_size_inches()
+    return box.x0 >= -0.01 and box.y0 >= -0.01 and box.x1 <= width + 0.01 and box.y1 <= height + 0.01
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(("models", "n_seeds"), [(MODELS, 3), (("lstm",), 1), (("a", "b", "c", "d", "e", "f", "g"), 1)])
+def test_every_study_is_drawn_by_both_backends(name, models, n_seeds, backend, tmp_path):
+    figure = drawn(name, MAKERS[name](models, n_seeds), backend=backend)
+    for model in models:
+        assert model in words(figure)
+    rs.figures.save(figure, tmp_path / ("a.png" if backend == "matplotlib" else "a.html"))
+    assert backend == "plotly" or all_inside(figure)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_is_not_a_result_is_refused_by_name(name):
+    data = MAKERS[name]()
+    figure = rs.figures.load(name)
+    with pytest.raises(ValueError, match="unknown backend 'bokeh'"):
+        figure(data, backend="bokeh")
+    with pytest.raises(ValueError, match=r"expected an xarray.Dataset, came 'dict'"):
+        figure({})
+    with pytest.raises(ValueError, match=r"expected a Dataset that has .*came 'an empty one'"):
+        figure(xr.Dataset())
+    for dim in data.dims:
+        with pytest.raises(ValueError, match=f"expected at least one {dim}, came 0"):
+            figure(data.isel({dim: slice(0)}))
+    first = next(iter(data.data_vars))
+    with pytest.raises(ValueError, match=rf"expected a Dataset that has {first} \("):
+        figure(data.drop_vars([first]))
+    with pytest.raises(ValueError, match=rf"expected {first} \(.*came '{first} \(.*more.*'"):
+        figure(data.assign({first: data[first].expand_dims(more=2)}))
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_run_has_no_study(name):
+    run: Any = object()
+    for given_runs in (run, [run, run]):
+        with pytest.raises(ValueError, match=f"figure {name} shows a study, .*in Python: rnnscope.figures"):
+            rs.figures.draw(name, given_runs)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_order_of_dimensions_does_not_matter(name):
+    data = MAKERS[name]()
+    for backend in BACKENDS:
+        there, turned = (
+            drawn(name, each, backend=backend) for each in (data, data.transpose(*reversed(list(data.sizes))))
+        )
+        if backend == "plotly":
+            assert there.to_json() == turned.to_json()
+        else:
+            for ours, theirs in zip(there.axes, turned.axes, strict=True):
+                for one, other in zip(ours.get_lines(), theirs.get_lines(), strict=True):
+                    np.testing.assert_array_equal(one.get_xydata(), other.get_xydata())
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(st.lists(st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf, -np.inf]), max_size=12))
+def test_quarters_are_those_of_the_finite_values(numbers):
+    found = _study.quarters(np.array(numbers)[:, None])[:, 0]
+    finite = [number for number in numbers if np.isfinite(number)]
+    if not finite:
+        assert np.isnan(found).all()
+    else:
+        np.testing.assert_allclose(found, np.quantile(finite, [0.25, 0.5, 0.75]), rtol=1e-12, atol=1e-9)
+
+
+def median_lines(figure, panel):
+    """Median lines of a panel of the error horizon by colour: (closed, without)."""
+    if hasattr(figure, "to_json"):
+        axis = "x" if panel == 0 else f"x{panel + 1}"
+        lines = [trace for trace in figure.data if trace.mode == "lines+markers" and trace.xaxis == axis]
+        return {"closed" if line.name == "closed curve" else "without": np.array(line.y) for line in lines}
+    lines = [line for line in figure.axes[panel].get_lines() if line.get_marker() in ("o", "s")]
+    return {"closed" if line.get_marker() == "o" else "without": line.get_ydata() for line in lines}
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("quantity", ["phase_free_error", "error"])
+def test_error_horizon_draws_medians_over_the_pairs_of_each_group(quantity, backend):
+    data = make_continuation(n_seeds=3)
+    figure = rs.figures.error_horizon(data, quantity=quantity, backend=backend)
+    for panel in range(3):
+        values = data[quantity].values[3 * panel : 3 * panel + 3]
+        lines = median_lines(figure, panel)
+        np.testing.assert_allclose(lines["closed"], np.median(values[:, 0], axis=0))
+        np.testing.assert_allclose(lines["without"], np.median(values[:, 1:3].reshape(6, 3), axis=0))
+    said = words(figure)
+    for word in ("closed curve: 3 pairs", "no closed curve: 6 pairs", "a constant zero output", "(training lengths)"):
+        assert word in said
+    assert ("best phase" in said) == (quantity == "phase_free_error")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_error_horizon_of_inputs_outside_and_all(backend):
+    data = make_continuation(("lstm",), 1)
+    outside = rs.figures.error_horizon(data, inputs="outside", backend=backend)
+    assert "closed curve: 1 pair" in words(outside)
+    assert "no closed curve" not in words(outside)
+    np.testing.assert_allclose(median_lines(outside, 0)["closed"], data["phase_free_error"].values[0, 3])
+    everything = words(rs.figures.error_horizon(data, inputs="all", backend=backend))
+    assert "closed curve: 2 pairs" in everything
+    assert "left out" not in everything
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_error_horizon_leaves_out_what_is_not_finite_and_says_so(backend):
+    data = make_continuation(("lstm", "gru"), 2)
+    data["phase_free_error"][0, 0, 1:] = np.inf
+    data["phase_free_error"][1, 0, 2] = np.nan
+    data["phase_free_error"][2:, 0] = np.nan
+    figure = rs.figures.error_horizon(data, backend=backend)
+    closed = median_lines(figure, 0)["closed"]
+    errors = data["phase_free_error"].values
+    np.testing.assert_allclose(closed, [(errors[0, 0, 0] + errors[1, 0, 0]) / 2, errors[1, 0, 1], np.nan])
+    assert set(median_lines(figure, 1)) == {"without"}
+    assert "left out: 3 of 18 not finite" in words(figure)
+    assert "left out: 6 of 18 not finite" in words(figure)
+    with pytest.raises(ValueError, match="expected at least one positive finite error"):
+        rs.figures.error_horizon(data.assign(error=data["error"] * np.nan), quantity="error", backend=backend)
+
+
+def test_error_horizon_misuse():
+    data = make_continuation()
+    wrong: Any = "errors"
+    with pytest.raises(ValueError, match="unknown quantity 'errors': did you mean 'error'"):
+        rs.figures.error_horizon(data, quantity=wrong)
+    with pytest.raises(ValueError, match="unknown inputs 'inner'"):
+        rs.figures.error_horizon(data, inputs="inner")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="expected at least one input with inside true for inputs='inside'"):
+        rs.figures.error_horizon(data.isel(input=[3]))
+
+
+def test_error_horizon_holds_errors_of_zero_at_its_lower_edge():
+    data = make_continuation(("lstm",), 1)
+    data["phase_free_error"][0, 0] = 0.0
+    for backend in BACKENDS:
+        figure = rs.figures.error_horizon(data, backend=backend)
+        low = figure.axes[0].get_ylim()[0] if backend == "matplotlib" else 10 ** figure.layout.yaxis.range[0]
+        np.testing.assert_allclose(median_lines(figure, 0)["closed"], low)
