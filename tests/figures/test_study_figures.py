@@ -44,7 +44,23 @@ def make_continuation(models=MODELS, n_seeds=2):
     )
 
 
-MAKERS: dict[str, Any] = {"error-horizon": make_continuation}
+def make_accuracies(models=MODELS, n_seeds=2, gaps=(10, 50)):
+    """Each network its own accuracy, less on longer sequences."""
+    n = len(models) * n_seeds
+    runs = {name: (dim, list(values) * len(gaps)) for name, (dim, values) in runs_of(models, n_seeds).items()}
+    values = np.linspace(1, 0.5, n * len(gaps))[:, None] * np.array([1.0, 0.9, 0.6])
+    return xr.Dataset(
+        {"accuracy": (("run", "factor"), values), "chance": 0.125},
+        coords={
+            **runs,
+            "gap": ("run", np.repeat(gaps, n)),
+            "length": ("run", np.repeat([gap + 20 for gap in gaps], n)),
+            "factor": [1.0, 2.0, 5.0],
+        },
+    )
+
+
+MAKERS: dict[str, Any] = {"accuracy": make_accuracies, "error-horizon": make_continuation}
 
 
 def drawn(name, data, **chosen):
@@ -208,3 +224,73 @@ def test_error_horizon_holds_errors_of_zero_at_its_lower_edge():
         figure = rs.figures.error_horizon(data, backend=backend)
         low = figure.axes[0].get_ylim()[0] if backend == "matplotlib" else 10 ** figure.layout.yaxis.range[0]
         np.testing.assert_allclose(median_lines(figure, 0)["closed"], low)
+
+
+def median_of_models(figure, panel):
+    """The median lines of the accuracy by model, as rows (gap on the axis, accuracy)."""
+    if hasattr(figure, "to_json"):
+        axis = "x" if panel == 0 else f"x{panel + 1}"
+        lines = [trace for trace in figure.data if trace.mode == "lines" and trace.xaxis == axis and trace.x[0]]
+        return {line.name: np.stack([line.x, line.y], -1) for line in lines if "chance" not in line.name}
+    lines = [line for line in figure.axes[panel].get_lines() if line.get_linestyle() == "-"]
+    return dict(zip(MODELS, [line.get_xydata() for line in lines], strict=False))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_accuracy_draws_medians_over_seeds_and_a_point_per_network(backend):
+    data = make_accuracies(n_seeds=3)
+    figure = rs.figures.accuracy(data, backend=backend)
+    for panel in range(3):
+        values = data["accuracy"].values[:, panel].reshape(2, 3, 3)
+        for at, (model, line) in enumerate(median_of_models(figure, panel).items()):
+            assert model == MODELS[at]
+            np.testing.assert_allclose(line[:, 1], np.median(values[:, at], axis=1))
+            np.testing.assert_allclose(line[:, 0], [10, 50], atol=2)
+    said = words(figure)
+    for word in ("as long as trained (30 … 70 steps)", "2 × as long (60 … 140 steps)", "5 × as long", "chance (0.125)"):
+        assert word in said
+    assert "gap (steps)" in said
+    assert "not measured" not in said
+
+
+def test_accuracy_points_of_equal_accuracy_lie_beside_one_another():
+    data = make_accuracies(n_seeds=3)
+    data["accuracy"][:] = 1.0
+    for backend in BACKENDS:
+        figure = rs.figures.accuracy(data, backend=backend)
+        if backend == "matplotlib":
+            points = [line.get_xdata() for line in figure.axes[0].get_lines() if line.get_linestyle() == "None"]
+        else:
+            points = [trace.x for trace in figure.data if trace.mode == "markers" and trace.text and trace.xaxis == "x"]
+        across = np.concatenate(points)
+        assert across.size == 18
+        assert np.diff(np.sort(across)).min() > 0.05
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_accuracies_that_are_missing_are_left_out_and_said(backend):
+    data = make_accuracies(n_seeds=2)
+    data["accuracy"][0, 0] = np.nan
+    data["accuracy"][2:4, 1] = np.nan
+    figure = rs.figures.accuracy(data, backend=backend)
+    values = data["accuracy"].values
+    assert median_of_models(figure, 0)["lstm"][0, 1] == values[1, 0]
+    assert len(median_of_models(figure, 1)["stable-lstm"]) == 1
+    assert "3 not measured" in words(figure)
+
+
+def test_the_axis_of_the_gap_is_logarithmic_where_gaps_span_much():
+    near, far = (rs.figures.accuracy(make_accuracies(gaps=gaps)).axes[0] for gaps in ((10, 50), (5, 50)))
+    assert near.get_xticks().tolist() == [10, 50]
+    np.testing.assert_allclose(far.get_xticks(), np.log10([5, 50]))
+    assert [label.get_text() for label in far.get_xticklabels()] == ["5", "50"]
+
+
+def test_accuracy_misuse():
+    data = make_accuracies()
+    with pytest.raises(ValueError, match=r"accuracies: expected accuracies from 0 to 1, came \[2.0"):
+        rs.figures.accuracy(data.assign(accuracy=data["accuracy"] * 2))
+    with pytest.raises(ValueError, match="at least one accuracy that is not NaN, came 'none'"):
+        rs.figures.accuracy(data.assign(accuracy=data["accuracy"] * np.nan))
+    with pytest.raises(ValueError, match=r"expected a Dataset that has chance \(a scalar\)"):
+        rs.figures.accuracy(data.drop_vars("chance"))
