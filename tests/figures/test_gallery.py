@@ -256,6 +256,7 @@ def test_importing_the_room_loads_no_backend():
 def test_figures_by_name():
     assert rs.figures.names() == [
         "accuracy",
+        "attractor-counts",
         "attractor-map",
         "compare-orbits",
         "cost-line",

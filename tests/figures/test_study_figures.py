@@ -8,10 +8,12 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 from matplotlib.text import Text
 
 import rnnscope as rs
 from rnnscope.figures import _study
+from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS
 
 BACKENDS = ("matplotlib", "plotly")
 MODELS = ("lstm", "stable-lstm", "orthogonal")
@@ -60,7 +62,31 @@ def make_accuracies(models=MODELS, n_seeds=2, gaps=(10, 50)):
     )
 
 
-MAKERS: dict[str, Any] = {"accuracy": make_accuracies, "error-horizon": make_continuation}
+def make_counts(models=MODELS, n_seeds=2, gaps=(10, 50)):
+    """At distractor inputs 1, 3 and 5 fixed points and 0, 0 and 3 closed curves; at relevant inputs a fixed point."""
+    n = len(models) * n_seeds * len(gaps)
+    numbers = np.zeros((n, 5, len(LIMIT_KINDS)), int)
+    numbers[:, :2, LIMIT_KINDS.index("fixed_point")] = 1
+    numbers[:, 2:, LIMIT_KINDS.index("fixed_point")] = 1, 3, 5
+    numbers[:, 4, LIMIT_KINDS.index("closed_curve")] = 3
+    return xr.Dataset(
+        {"n_attractors": (("run", "input", "kind"), numbers), "n_classes": 4},
+        coords={
+            **{name: (dim, list(values) * len(gaps)) for name, (dim, values) in runs_of(models, n_seeds).items()},
+            "gap": ("run", np.repeat(gaps, n // len(gaps))),
+            "accuracy": ("run", np.linspace(1, 0.5, n)),
+            "kind": list(LIMIT_KINDS),
+            "input_label": ("input", list("ABxyz")),
+            "distractor": ("input", [False, False, True, True, True]),
+        },
+    )
+
+
+MAKERS: dict[str, Any] = {
+    "accuracy": make_accuracies,
+    "attractor-counts": make_counts,
+    "error-horizon": make_continuation,
+}
 
 
 def drawn(name, data, **chosen):
@@ -294,3 +320,88 @@ def test_accuracy_misuse():
         rs.figures.accuracy(data.assign(accuracy=data["accuracy"] * np.nan))
     with pytest.raises(ValueError, match=r"expected a Dataset that has chance \(a scalar\)"):
         rs.figures.accuracy(data.drop_vars("chance"))
+
+
+def parts_of(figure, row):
+    """The heights of the bars of a row of attractor counts by kind, from left to right."""
+    found = {}
+    if hasattr(figure, "to_json"):
+        axis = "y" if row == 0 else f"y{row + 1}"
+        for trace in figure.data:
+            if trace.type == "bar" and trace.yaxis == axis and len(trace.y):
+                found[trace.name] = list(trace.y)
+        return found
+    for patch in figure.axes[row].patches:
+        kind = LIMIT_KINDS[LIMIT_COLOURS.index(to_hex(patch.get_facecolor()))].replace("_", " ")
+        found.setdefault(kind, []).append(patch.get_height())
+    return found
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_attractor_counts_are_medians_over_distractors_in_parts_by_kind(backend):
+    figure = rs.figures.attractor_counts(make_counts(), backend=backend)
+    for row in range(2):
+        parts = parts_of(figure, row)
+        np.testing.assert_allclose(parts["fixed point"], [3 * 9 / 12] * 6)
+        np.testing.assert_allclose(parts["closed curve"], [3 * 3 / 12] * 6)
+    said = words(figure)
+    for word in (
+        "one for each class (4)", "median over distractor inputs", "gap 10 steps", "gap 50 steps", "1.00", "0.50",
+        "fixed point", "closed curve", "quarters over inputs", "seed",
+    ):  # fmt: skip
+        assert word in said
+    assert "chaos" not in said
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_attractor_counts_at_relevant_and_at_all_inputs(backend):
+    relevant = rs.figures.attractor_counts(make_counts(), inputs="relevant", backend=backend)
+    assert parts_of(relevant, 0) == {"fixed point": [1.0] * 6}
+    assert "quarters" not in words(relevant)
+    everything = parts_of(rs.figures.attractor_counts(make_counts(), inputs="all", backend=backend), 1)
+    np.testing.assert_allclose(everything["fixed point"], 11 / 14)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_network_stands_in_the_same_place_at_every_gap(backend):
+    data = make_counts(n_seeds=3).isel(run=[0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 13, 17])
+    figure = rs.figures.attractor_counts(data, inputs="relevant", backend=backend)
+    if backend == "matplotlib":
+        rows = [[patch.get_x() + patch.get_width() / 2 for patch in axes.patches] for axes in figure.axes]
+    else:
+        rows = [list(trace.x) for trace in figure.data if trace.type == "bar"]
+    np.testing.assert_allclose(rows[1], [rows[0][at] for at in (1, 4, 8)])
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_inputs_where_attractors_were_not_counted_are_left_out(backend):
+    data = make_counts(("lstm",), 2, (10,))
+    data["n_attractors"] = data["n_attractors"].astype(float)
+    data["n_attractors"][0, 4, 0] = np.nan
+    data["n_attractors"][1] = np.nan
+    data["accuracy"][1] = np.nan
+    figure = rs.figures.attractor_counts(data, backend=backend)
+    assert parts_of(figure, 0) == {"fixed point": [2.0]}
+    assert "–" in words(figure)
+
+
+def test_attractor_counts_misuse():
+    data = make_counts()
+    with pytest.raises(ValueError, match="unknown inputs 'distractor': did you mean 'distractors'"):
+        rs.figures.attractor_counts(data, inputs="distractor")  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="at least one input with distractor true for inputs='distractors'"):
+        rs.figures.attractor_counts(data.isel(input=[0, 1]))
+    with pytest.raises(ValueError, match=r"expected kinds among fixed_point, .*, came 'vortex'"):
+        rs.figures.attractor_counts(data.assign_coords(kind=["vortex", *LIMIT_KINDS[1:]]))
+    with pytest.raises(ValueError, match="expected numbers of attractors of at least 0"):
+        rs.figures.attractor_counts(data.assign(n_attractors=-data["n_attractors"]))
+
+
+@settings(deadline=None, derandomize=True, max_examples=25)
+@given(st.lists(st.lists(st.integers(0, 30), min_size=8, max_size=8), min_size=1, max_size=6))
+def test_the_parts_of_a_bar_add_up_to_the_median(numbers):
+    data = make_counts(("lstm",), 1, (10,)).isel(input=[2] * len(numbers))
+    data["n_attractors"][:] = np.array(numbers)[None]
+    parts = parts_of(rs.figures.attractor_counts(data, backend="plotly"), 0)
+    total = sum(heights[0] for heights in parts.values())
+    np.testing.assert_allclose(total, np.median(np.sum(numbers, axis=1)), atol=1e-12)

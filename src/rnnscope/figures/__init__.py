@@ -4,10 +4,10 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
 
 >>> names()
-['accuracy', 'attractor-map', 'compare-orbits', 'cost-line', 'cost-plane', 'cost-surface', 'curvature', ...]
+['accuracy', 'attractor-counts', 'attractor-map', 'compare-orbits', 'cost-line', 'cost-plane', ...]
 >>> load("orbit-diagrm")
 Traceback (most recent call last):
-ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: accuracy, attractor-map, ...
+ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: accuracy, attractor-counts, ...
 
 Importing the room loads neither matplotlib nor plotly; a backend is loaded when it first draws.
 """
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rnnscope.figures._save import backend_for as backend_for
     from rnnscope.figures._save import save as save
     from rnnscope.figures.gallery.accuracy import accuracy as accuracy
+    from rnnscope.figures.gallery.attractor_counts import attractor_counts as attractor_counts
     from rnnscope.figures.gallery.attractor_map import attractor_map as attractor_map
     from rnnscope.figures.gallery.compare_orbits import compare_orbits as compare_orbits
     from rnnscope.figures.gallery.cost_line import cost_line as cost_line

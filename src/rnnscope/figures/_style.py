@@ -104,7 +104,9 @@ def corner_label(axes: "Axes", text: str) -> None:
 def legend_above(figure: "Figure", handles: "Sequence[Artist]") -> None:
     """One legend above all panels, where it covers no data."""
     if handles and figure.get_figwidth() > 2 * COLUMN_WIDTH:
-        figure.legend(handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, handlelength=1.2)
+        wide = sum(len(str(handle.get_label())) + 6 for handle in handles) > 18 * figure.get_figwidth()
+        n_columns = -(-len(handles) // 2) if wide else len(handles)
+        figure.legend(handles=handles, loc="outside upper left", ncols=n_columns, frameon=False, handlelength=1.2)
     elif handles:
         widths = [len(str(handle.get_label())) + 6 for handle in handles]
         half = -(-len(handles) // 2)
