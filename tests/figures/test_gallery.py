@@ -266,6 +266,7 @@ def test_figures_by_name():
         "error-horizon",
         "exponents",
         "frequency",
+        "frequency-in-out",
         "growth",
         "kind-map",
         "loss",

@@ -82,10 +82,33 @@ def make_counts(models=MODELS, n_seeds=2, gaps=(10, 50)):
     )
 
 
+def make_frequencies(models=MODELS, n_seeds=2):
+    """Inputs in descending order: oscillates otherwise, three closed curves, and no oscillation at the lowest."""
+    n = len(models) * n_seeds
+    wanted = np.array([0.5, 0.4, 0.3, 0.2, 0.1])
+    learned = wanted * (1 + 0.01 * np.arange(1, n + 1)[:, None])
+    learned[:, -1] = np.nan
+    cells = ("run", "input")
+    return xr.Dataset(
+        {
+            "learned_frequency": (cells, learned, {"units": "rad/step"}),
+            "closed_curve": (cells, np.tile([False, True, True, True, False], (n, 1))),
+            "trained_lowest": 0.2,
+            "trained_highest": 0.4,
+        },
+        coords={
+            **runs_of(models, n_seeds),
+            "wanted_frequency": ("input", wanted, {"units": "rad/step"}),
+            "inside": ("input", [False, True, True, True, False]),
+        },
+    )
+
+
 MAKERS: dict[str, Any] = {
     "accuracy": make_accuracies,
     "attractor-counts": make_counts,
     "error-horizon": make_continuation,
+    "frequency-in-out": make_frequencies,
 }
 
 
@@ -405,3 +428,72 @@ def test_the_parts_of_a_bar_add_up_to_the_median(numbers):
     parts = parts_of(rs.figures.attractor_counts(data, backend="plotly"), 0)
     total = sum(heights[0] for heights in parts.values())
     np.testing.assert_allclose(total, np.median(np.sum(numbers, axis=1)), atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_frequency_in_out_draws_each_network_where_it_oscillates(backend):
+    data = make_frequencies()
+    figure = rs.figures.frequency_in_out(data, backend=backend)
+    learned = data["learned_frequency"].values[:, ::-1]
+    for panel in range(3):
+        if backend == "matplotlib":
+            lines = [line for line in figure.axes[panel].get_lines() if len(line.get_xdata()) == 5]
+            drawn = np.stack([line.get_xydata() for line in lines])
+            marks = [line for line in figure.axes[panel].get_lines() if line.get_marker() == "o"]
+            filled = [line.get_xdata().tolist() for line in marks if line.get_markerfacecolor() != "white"]
+            hollow = [line.get_xdata().tolist() for line in marks if line.get_markerfacecolor() == "white"]
+            ticks = [line.get_xydata().tolist() for line in figure.axes[3 + panel].get_lines()]
+        else:
+            own = [trace for trace in figure.data if trace.xaxis == ("x" if panel == 0 else f"x{panel + 1}")]
+            lines = [trace for trace in own if trace.mode == "lines+markers"]
+            drawn = np.stack([np.stack([line.x, line.y], -1) for line in lines])
+            is_filled = np.array([np.array(line.marker.symbol) == "circle" for line in lines])
+            there = np.isfinite(drawn[..., 1])
+            filled = [list(line[each]) for line, each in zip(drawn[..., 0], is_filled & there, strict=True)]
+            hollow = [list(line[each]) for line, each in zip(drawn[..., 0], ~is_filled & there, strict=True)]
+            below = [trace for trace in figure.data if trace.xaxis == f"x{panel + 4}"]
+            ticks = [[[trace.x[0], trace.y[0]]] for trace in below]
+        np.testing.assert_allclose(drawn[..., 0], np.tile([0.1, 0.2, 0.3, 0.4, 0.5], (2, 1)))
+        np.testing.assert_allclose(drawn[..., 1], learned[2 * panel : 2 * panel + 2])
+        assert filled == [[0.2, 0.3, 0.4]] * 2
+        assert hollow == [[0.5]] * 2
+        assert ticks == [[[0.1, 0]], [[0.1, 1]]]
+    said = words(figure)
+    for word in (
+        "seed 0", "seed 1", "closed curve", "oscillates otherwise", "equal", "trained range", "does not",
+        "wanted frequency (rad/step)", "learned frequency (rad/step)",
+    ):  # fmt: skip
+        assert word in said
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_frequency_in_out_where_all_or_none_oscillate(backend):
+    data = make_frequencies()
+    everywhere = rs.figures.frequency_in_out(data.isel(input=slice(4)), backend=backend)
+    assert "does not" not in words(everywhere)
+    nowhere = data.assign(learned_frequency=data["learned_frequency"] * np.nan)
+    said = words(rs.figures.frequency_in_out(nowhere, backend=backend))
+    assert "closed curve" not in said
+    assert "does not" in said
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_more_than_six_seeds_share_a_colour(backend):
+    six, seven = (words(rs.figures.frequency_in_out(make_frequencies(n_seeds=n), backend=backend)) for n in (6, 7))
+    assert "seed 5" in six
+    figure = rs.figures.frequency_in_out(make_frequencies(n_seeds=7), backend=backend)
+    if backend == "matplotlib":
+        assert "seed" not in seven
+        colours = {line.get_color() for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 5}
+    else:
+        colours = {trace.line.color for trace in figure.data if trace.mode == "lines+markers"}
+    assert len(colours) == 1
+
+
+def test_frequency_in_out_misuse():
+    data = make_frequencies()
+    with pytest.raises(ValueError, match=r"expected trained_lowest of at most trained_highest, came \(0.9, 0.4\)"):
+        rs.figures.frequency_in_out(data.assign(trained_lowest=0.9))
+    unknown = data.assign_coords(wanted_frequency=("input", [0.1, np.nan, 0.3, 0.4, 0.5]))
+    with pytest.raises(ValueError, match="expected wanted frequencies that are finite"):
+        rs.figures.frequency_in_out(unknown)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.error_horizon import error_horizon as error_horizon
     from rnnscope.figures.gallery.exponents import exponents as exponents
     from rnnscope.figures.gallery.frequency import frequency as frequency
+    from rnnscope.figures.gallery.frequency_in_out import frequency_in_out as frequency_in_out
     from rnnscope.figures.gallery.growth import growth as growth
     from rnnscope.figures.gallery.kind_map import kind_map as kind_map
     from rnnscope.figures.gallery.loss import loss as loss
