@@ -14,7 +14,7 @@ OTHERS = (
     "compare-orbits",  # of several runs
     "phase-portrait", "state-plane",  # of states, which are not kept by default
     "cost-line", "cost-plane", "cost-surface", "curvature", "growth", "sensitivity",  # of the cost, see test_cost.py
-    "accuracy", "attractor-counts", "error-horizon", "frequency-in-out",  # of studies, see test_study_figures.py
+    "accuracy", "attractor-counts", "claims", "error-horizon", "frequency-in-out",  # of studies
 )  # fmt: skip
 
 

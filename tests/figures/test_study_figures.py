@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
+from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
 
 import rnnscope as rs
 from rnnscope.figures import _study
 from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS
+from rnnscope.figures.gallery.claims import _wrapped
 
 BACKENDS = ("matplotlib", "plotly")
 MODELS = ("lstm", "stable-lstm", "orthogonal")
@@ -104,7 +107,26 @@ def make_frequencies(models=MODELS, n_seeds=2):
     )
 
 
+def make_claims(models=MODELS, n_seeds=2):
+    """A claim of each model, seen, not seen and undecided in turn."""
+    n = len(models)
+    verdicts = ("seen", "not seen", "undecided")
+    return xr.Dataset(
+        {"value": (("claim", "seed"), 0.25 * (1 + np.arange(n * n_seeds).reshape(n, n_seeds)))},
+        coords={
+            "claim": [f"claim-{at}" for at in range(n)],
+            "statement": ("claim", [f"Networks of the kind {model} do what was said of them." for model in models]),
+            "measure": ("claim", ["share of inputs (1)"] * n),
+            "threshold": ("claim", np.linspace(0.9, 0.5, n)),
+            "direction": ("claim", [("at least", "at most")[at % 2] for at in range(n)]),
+            "verdict": ("claim", [verdicts[at % 3] for at in range(n)]),
+            "seed": range(n_seeds),
+        },
+    )
+
+
 MAKERS: dict[str, Any] = {
+    "claims": make_claims,
     "accuracy": make_accuracies,
     "attractor-counts": make_counts,
     "error-horizon": make_continuation,
@@ -120,6 +142,8 @@ def words(figure):
     """All that a figure says, headings and legend included."""
     if hasattr(figure, "to_json"):
         said = [*(each.text for each in figure.layout.annotations), *(each.name or "" for each in figure.data)]
+        for table in (trace for trace in figure.data if trace.type == "table"):
+            said += [*table.header["values"], *(cell for column in table.cells["values"] for cell in column)]
         axes = [axis for axis in figure.layout.to_plotly_json().items() if axis[0][1:5] == "axis"]
         said += [axis.get("title", {}).get("text", "") for _, axis in axes]
         return " ".join(said + [word for _, axis in axes for word in axis.get("ticktext", ())])
@@ -497,3 +521,68 @@ def test_frequency_in_out_misuse():
     unknown = data.assign_coords(wanted_frequency=("input", [0.1, np.nan, 0.3, 0.4, 0.5]))
     with pytest.raises(ValueError, match="expected wanted frequencies that are finite"):
         rs.figures.frequency_in_out(unknown)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_claims_tell_median_range_wanted_and_verdict(backend):
+    said = words(rs.figures.claims(make_claims(n_seeds=3), backend=backend))
+    for word in (
+        "0.5 [0.25, 0.75]", "1.25 [1, 1.5]", "2 [1.75, 2.25]", "≥\u00a00.9", "≤\u00a00.7", "≥\u00a00.5",
+        "not seen", "undecided", "share of inputs (1)", "of 3 seeds",
+    ):  # fmt: skip
+        assert word in said
+    assert "3 of 3" not in said
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_claims_of_one_seed_and_of_values_that_are_missing(backend):
+    one = words(rs.figures.claims(make_claims(n_seeds=1), backend=backend))
+    assert "0.25" in one
+    assert "[" not in one
+    data = make_claims(n_seeds=3)
+    data["value"][0, 0] = np.nan
+    data["value"][1] = np.inf
+    data["threshold"][2] = np.nan
+    said = words(rs.figures.claims(data, backend=backend))
+    for word in ("0.625 [0.5, 0.75]", "2 of 3 seeds", "not measured", "–"):
+        assert word in said
+
+
+@pytest.mark.parametrize("verdict", ["seen", "not seen", "undecided"])
+def test_verdicts_differ_by_sign_and_lightness(verdict):
+    data = make_claims(("lstm",)).assign_coords(verdict=("claim", [verdict]))
+    axes = rs.figures.claims(data).axes[0]
+    strokes = [line.get_xydata() for line in axes.get_lines() if line.get_color() == "white"]
+    assert [len(stroke) for stroke in strokes] == {"seen": [3], "not seen": [2, 2], "undecided": [6, 2]}[verdict]
+    (disc,) = axes.patches
+    assert all(disc.contains_point(disc.axes.transData.transform(point)) for stroke in strokes for point in stroke)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_statements_are_no_markup(backend, tmp_path):
+    text = "Costs $x$ & <b>bold</b> $ " + "unbreakable" * 20
+    data = make_claims(("lstm",)).assign_coords(statement=("claim", [text]))
+    figure = rs.figures.claims(data, backend=backend)
+    if backend == "matplotlib":
+        assert all_inside(figure)
+        assert "$x$ & <b>bold</b>" in words(figure)
+    else:
+        assert "&lt;b&gt;bold" in words(figure)
+
+
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(st.text(alphabet="abc iW<$", max_size=120), st.floats(0.3, 4))
+def test_wrapping_keeps_every_letter_and_the_width(text, width):
+    lines = _wrapped(text, width)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    font = FontProperties(size=7.5)
+    for line in lines:
+        assert text_to_path.get_text_width_height_descent(line, font, ismath=False)[0] <= 72 * width
+
+
+def test_claims_misuse():
+    data = make_claims()
+    with pytest.raises(ValueError, match="unknown verdict 'maybe'"):
+        rs.figures.claims(data.assign_coords(verdict=("claim", ["seen", "maybe", "seen"])))
+    with pytest.raises(ValueError, match="unknown direction 'atleast': did you mean 'at least'"):
+        rs.figures.claims(data.assign_coords(direction=("claim", ["atleast"] * 3)))

@@ -4,7 +4,7 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
 
 >>> names()
-['accuracy', 'attractor-counts', 'attractor-map', 'compare-orbits', 'cost-line', 'cost-plane', ...]
+['accuracy', 'attractor-counts', 'attractor-map', 'claims', 'compare-orbits', 'cost-line', 'cost-plane', ...]
 >>> load("orbit-diagrm")
 Traceback (most recent call last):
 ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: accuracy, attractor-counts, ...
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.accuracy import accuracy as accuracy
     from rnnscope.figures.gallery.attractor_counts import attractor_counts as attractor_counts
     from rnnscope.figures.gallery.attractor_map import attractor_map as attractor_map
+    from rnnscope.figures.gallery.claims import claims as claims
     from rnnscope.figures.gallery.compare_orbits import compare_orbits as compare_orbits
     from rnnscope.figures.gallery.cost_line import cost_line as cost_line
     from rnnscope.figures.gallery.cost_plane import cost_plane as cost_plane

@@ -15,7 +15,7 @@ SOURCES: dict[str, tuple[Source, ...]] = {
     name: (name,) for name in ("orbits", "attractors", "smoothness", "growth", "landscape", "roughness")
 }
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
-_OF_STUDIES = ("accuracy", "attractor-counts", "error-horizon", "frequency-in-out")
+_OF_STUDIES = ("accuracy", "attractor-counts", "claims", "error-horizon", "frequency-in-out")
 
 
 def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotlib", **settings: Any) -> Any:
