@@ -359,6 +359,16 @@ def test_the_axis_of_the_gap_is_logarithmic_where_gaps_span_much():
     assert [label.get_text() for label in far.get_xticklabels()] == ["5", "50"]
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gaps_that_lie_close_are_not_labelled_over_one_another(backend):
+    figure = rs.figures.accuracy(make_accuracies(gaps=(10, 11, 50, 200)), backend=backend)
+    if backend == "matplotlib":
+        labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    else:
+        labels = list(figure.layout.xaxis.ticktext)
+    assert labels == ["10", "", "50", "200"]
+
+
 def test_accuracy_misuse():
     data = make_accuracies()
     with pytest.raises(ValueError, match=r"accuracies: expected accuracies from 0 to 1, came \[2.0"):

@@ -142,3 +142,10 @@ def plotly_log_axis(low: float, high: float) -> dict[str, Any]:
         return axis
     ticks = _style.loss_ticks(low, high)
     return {**axis, "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+
+
+def plotly_title_below(figure: "PlotlyFigure", title: str, n_columns: int, row: int = 1) -> None:
+    """Name the horizontal axis under each panel, or once in the middle where the panels are too narrow for that."""
+    columns = range(1, n_columns + 1) if n_columns <= 3 else [(n_columns + 1) // 2]
+    for col in columns:
+        figure.update_xaxes(title=title, row=row, col=col)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _LANES = 0.07  # of the axis: how far the lanes of all models at one gap reach
 _LOG_FROM = 8  # a span of gaps, largest over smallest, from which the axis is logarithmic
+_LABELS_APART = 0.09  # of the axis
 _MEDIAN_WORDS = "median over seeds"
 
 
@@ -96,6 +97,15 @@ class _Content:
         return cls(panels, ticks, gaps, limits, float(data["chance"]), missing)
 
     @property
+    def tick_labels(self) -> list[str]:
+        """The gaps as words, none where it would run into the one before."""
+        apart, last, labels = _LABELS_APART * (self.limits[1] - self.limits[0]), -np.inf, []
+        for tick, gap in zip(self.ticks, self.gaps, strict=True):
+            labels.append(f"{gap:g}" if tick - last >= apart else "")
+            last = tick if labels[-1] else last
+        return labels
+
+    @property
     def chance_words(self) -> str:
         return f"chance ({self.chance:.3g})"
 
@@ -155,7 +165,7 @@ def _draw_matplotlib(content: _Content) -> Any:
                 )  # fmt: skip
             _style.corner_label(axes, heading)
             axes.set_xlabel("gap (steps)")
-        row[0].set_xticks(content.ticks, [f"{gap:g}" for gap in content.gaps])
+        row[0].set_xticks(content.ticks, content.tick_labels)
         row[0].set_xlim(content.limits)
         row[0].set_ylim(-0.03, 1.04)
         row[0].set_ylabel("accuracy")
@@ -211,8 +221,9 @@ def _draw_plotly(content: _Content) -> Any:
         figure.add_trace(go.Scatter(**_style.legend_entry(words, "rgba(0,0,0,0)")))
     _style.style_plotly(figure, height=400)
     figure.update_layout(margin={"t": 58}, showlegend=True)
-    ticks = {"tickvals": content.ticks.tolist(), "ticktext": [f"{gap:g}" for gap in content.gaps]}
-    figure.update_xaxes(title="gap (steps)", range=list(content.limits), showgrid=False, **ticks)
+    ticks = {"tickvals": content.ticks.tolist(), "ticktext": content.tick_labels}
+    figure.update_xaxes(range=list(content.limits), showgrid=False, **ticks)
+    _study.plotly_title_below(figure, "gap (steps)", len(content.panels))
     figure.update_yaxes(range=[-0.03, 1.04], dtick=0.2)
     figure.update_yaxes(title="accuracy", col=1)
     return figure

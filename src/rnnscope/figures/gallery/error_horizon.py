@@ -202,7 +202,7 @@ def _draw_plotly(panels: list[_Panel], limits: tuple[float, float], label: str) 
     figure.add_trace(go.Scatter(**_style.legend_entry(_BAND_WORDS, "rgba(128,128,128,0.4)")))
     _style.style_plotly(figure, height=440)
     figure.update_layout(margin={"t": 40 + 18 * n_lines}, showlegend=True)
-    figure.update_xaxes(title=_TIME)
+    _study.plotly_title_below(figure, _TIME, len(panels))
     figure.update_yaxes(**_study.plotly_log_axis(*limits))
     figure.update_yaxes(title=label, col=1)
     return figure

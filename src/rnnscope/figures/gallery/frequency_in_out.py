@@ -249,7 +249,7 @@ def _draw_plotly(content: _Content) -> Any:
     figure.add_trace(go.Scatter(**_style.legend_entry(_RANGE_WORDS, "rgba(128,128,128,0.3)")))
     _style.style_plotly(figure, height=sum(heights) + 14 + 58 + 100)
     figure.update_layout(margin={"t": 58, "b": 100}, showlegend=True)
-    figure.update_xaxes(title=_WANTED, row=len(heights))
+    _study.plotly_title_below(figure, _WANTED, len(content.panels), row=len(heights))
     figure.update_yaxes(title=_LEARNED, row=1, col=1)
     if strip:
         figure.update_yaxes(
