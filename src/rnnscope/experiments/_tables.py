@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 
 import numpy as np
 import xarray as xr
@@ -9,7 +10,7 @@ import xarray as xr
 from rnnscope.attractors import summarise_orbits
 from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, CYCLE, FIXED_POINT, KINDS, TORUS, UNDETERMINED
 from rnnscope.attractors.summary import OSCILLATES
-from rnnscope.base.series import coincidence, loss_jumps
+from rnnscope.base.series import SMALLEST_JUMP, Coincidence, coincidence, loss_jumps
 from rnnscope.experiments._description import Picture, Trained
 
 ATTRACTOR_KINDS = (FIXED_POINT, CYCLE, CLOSED_CURVE, TORUS, CHAOS, UNDETERMINED)
@@ -43,7 +44,7 @@ def numbers(networks: Sequence[Trained], **of: tuple[str, str, Number]) -> xr.Da
         )
         for network in networks
     ]
-    return over_runs(networks, parts)
+    return over_runs(networks, parts).assign_attrs(title="Networks after training")
 
 
 def last_scalar(name: str) -> Number:
@@ -109,31 +110,49 @@ def coincidences(networks: Sequence[Trained]) -> xr.Dataset:
 
     An event is a change of the number of inputs at which the state oscillates, between two epochs at which orbits were
     measured. A jump coincides with it where it is at one of the epochs after the first of the two, up to the one after
-    the second. The stretch that is shifted goes from the first event to the last epoch.
+    the second. Two stretches are looked at: from the first event to the end of training, with the jumps that stand out
+    among all changes of the loss (``loss_jumps``); and from the first event to the last, with every rise by a quarter.
     """
+    words = {
+        "n_events": "births and deaths",
+        "n_jumps": "loss jumps since the first of them",
+        "observed": "of these at a birth or death",
+        "expected": "by chance",
+        "p": "p",
+        "n_rises": "rises by a quarter between the first and the last",
+        "rises_observed": "of these at a birth or death",
+        "rises_expected": "by chance",
+        "rises_p": "p",
+    }
     parts = []
     for network in networks:
-        summary = summarise_orbits(network.found("orbits"))
-        epochs, oscillating = summary["epoch"].values, (summary["input_kind"].values == OSCILLATES).sum(-1)
-        losses = network.run.scalars["loss"].to_numpy(float)
-        jumps, events = np.zeros(len(losses), dtype=bool), np.zeros(len(losses), dtype=bool)
-        jumps[loss_jumps(losses)] = True
-        changes = np.flatnonzero(np.diff(oscillating))
-        for at in changes:
-            events[epochs[at] : epochs[at + 1] + 1] = True  # position k of the losses is epoch k + 1
-        first = int(epochs[changes[0]]) if changes.size else 0
-        test = coincidence(jumps[first:], events[first:])
-        values = {
-            "n_jumps": (test.n, "loss jumps since the first event", "1"),
-            "n_events": (changes.size, "births and deaths", "1"),
-            "observed": (test.observed, "jumps at a birth or death", "1"),
-            "expected": (test.expected, "the same by chance", "1"),
-            "p": (test.p, "share of circular shifts with at least as many", "1"),
-        }
+        values = dict(zip(words, _coincide(network), strict=True))
         parts.append(
-            xr.Dataset({key: ((), float(v), {"long_name": words, "units": u}) for key, (v, words, u) in values.items()})
+            xr.Dataset({key: ((), value, {"long_name": words[key], "units": "1"}) for key, value in values.items()})
         )
-    return over_runs(networks, parts)
+    return over_runs(networks, parts).assign_attrs(title="Loss jumps against births and deaths of oscillations")
+
+
+def _coincide(network: Trained) -> tuple[float, ...]:
+    summary = summarise_orbits(network.found("orbits"))
+    epochs, oscillating = summary["epoch"].values, (summary["input_kind"].values == OSCILLATES).sum(-1)
+    losses = network.run.scalars["loss"].to_numpy(float)
+    jumps, events = np.zeros((2, len(losses)), dtype=bool)
+    jumps[loss_jumps(losses)] = True
+    rises = np.concatenate([[False], np.diff(np.log(losses)) >= np.log(SMALLEST_JUMP)])
+    changes = np.flatnonzero(np.diff(oscillating))
+    if not changes.size:
+        return 0.0, *_numbers(coincidence(jumps, events)), *_numbers(coincidence(rises & False, events))
+    for at in changes:
+        events[epochs[at] : epochs[at + 1] + 1] = True  # position k of the losses is epoch k + 1
+    first, last = int(epochs[changes[0]]), int(epochs[changes[-1] + 1]) + 1
+    whole = coincidence(jumps[first:], events[first:])
+    while_changing = coincidence(rises[first:last], events[first:last])
+    return float(changes.size), *_numbers(whole), *_numbers(while_changing)
+
+
+def _numbers(test: Coincidence) -> tuple[float, ...]:
+    return tuple(float(value) for value in astuple(test))
 
 
 def of_model(table: xr.Dataset, model: str) -> xr.Dataset:
