@@ -61,4 +61,4 @@ def test_another_run_is_left_as_it_is(run_copy):
 def test_unknown_experiment(capsys):
     call("reproduce", "chaotic-lstn", status=2)
     assert "did you mean 'chaotic-lstm'" in capsys.readouterr().err
-    assert experiments.names() == ["chaotic-lstm"]
+    assert experiments.names() == ["chaotic-lstm", "sine", "symbols"]

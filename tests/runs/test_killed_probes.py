@@ -119,3 +119,23 @@ def workers_of(process):
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     found = [pid for pid in children if "LokyProcess" in Path(f"/proc/{pid}/cmdline").read_text()]
     return [int(pid) for pid in found]
+
+
+def test_a_full_disk_is_an_error_and_ends_no_process(tmp_path):
+    code = (
+        "import resource, signal, sys; from pathlib import Path; import numpy as np, xarray as xr\n"
+        "from rnnscope.runs.results import write_dataset\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "values = np.random.default_rng(0).random(100_000)\n"
+        "try:\n"
+        "    write_dataset(Path(sys.argv[1]), xr.Dataset({'value': ('x', values)}))\n"
+        "except OSError as error:\n"
+        "    print('refused', error.errno)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "a.nc")], capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("refused")
+    assert list(tmp_path.iterdir()) == []

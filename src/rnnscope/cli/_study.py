@@ -32,6 +32,7 @@ def run_study(plan: "Plan", folder: Path, *, workers: int, json: bool) -> None:
     findings = _carry_out(plan, workers)
     store(findings, folder / "findings")
     files = []
+    (folder / "figures").mkdir(exist_ok=True)
     with named_warnings():
         for name, _, figure in page.pictures(findings, "matplotlib"):
             files.append(figures.save(figure, folder / "figures" / f"{name}.png"))

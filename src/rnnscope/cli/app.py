@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _message(error: BaseException, arguments: Sequence[str]) -> str:
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
-        kept = arguments[:1] and arguments[0] in ("train", "resume", "probe", "demo")
+        kept = arguments[:1] and arguments[0] in ("train", "resume", "probe", "demo", "reproduce")
         return f"{place}{error.strerror}" + (". What was recorded before is whole" if kept else "")
     return str(error)
 

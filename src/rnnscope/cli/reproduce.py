@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from rnnscope.base.errors import require
 from rnnscope.cli import _options as o
 from rnnscope.cli._terminal import err, named_warnings, out, parse_seeds, print_json
 
@@ -45,6 +46,8 @@ def reproduce(
     else:
         from rnnscope.cli._study import run_study
 
+        workers = (os.cpu_count() or 1) if workers is None else workers
+        require(workers >= 1, "workers", "a positive whole number", workers)
         chosen = preset or "quick"
         folder = run or Path("runs") / f"{name}-{chosen}"
         plan = experiments.plan(
@@ -57,7 +60,7 @@ def reproduce(
             changes=changes or (),
             device=device,
         )
-        run_study(plan, folder, workers=workers or os.cpu_count() or 1, json=json)
+        run_study(plan, folder, workers=workers, json=json)
     err.print(f"{time.perf_counter() - began:.1f} s")
 
 

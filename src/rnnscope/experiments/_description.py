@@ -27,6 +27,10 @@ class Measurement:
         """Its result in a run: what is stored there, with what was missing."""
         return run.probe(self.probe, epochs=self.epochs)
 
+    def missing(self, run: Run) -> list[int]:
+        """The steps at which it has no stored result yet."""
+        return run.missing(self.probe, epochs=self.epochs)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
@@ -108,7 +112,8 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure of the experiment: its file, its name in ``rnnscope.figures``, the table it shows, and what one sees.
+    """A figure of the experiment: its file, its name in ``rnnscope.figures``, the table it shows, what one sees, and
+    settings of the figure.
 
     ``table`` is "orbits" for the orbits of all networks of the lowest seed, side by side.
     """
@@ -117,6 +122,7 @@ class Picture:
     figure: str
     table: str
     caption: str
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

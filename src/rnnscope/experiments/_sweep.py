@@ -175,29 +175,39 @@ def carry_out(
 
 
 def _measure_all(plan: Plan, paths: Sequence[Path], n_workers: int, on_measured: OnMeasured | None) -> list[Failure]:
-    """Measure whatever is not stored yet, the longest kind first, each in a process of its own."""
-    named = [(path, name, each) for path in paths for name, each in plan.measurements(path).items()]
-    order = list(dict.fromkeys(name for _, name, _ in named))
-    named.sort(key=lambda unit: order.index(unit[1]))
+    """Measure whatever is not stored yet, each in a process of its own, what takes longest first."""
     failures: list[Failure] = []
-    done = 0
+    units: list[tuple[Path, str, Measurement]] = []
+    n_all = 0
+    for path in paths:
+        run = Run(path)
+        for name, measurement in plan.measurements(path).items():
+            n_all += 1
+            try:
+                if measurement.missing(run):
+                    units.append((path, name, measurement))
+            except (RnnscopeError, ValueError, OSError) as error:
+                failures.append(Failure(path=path, what=f"measuring {name}", reason=str(error)))
+    order = list(dict.fromkeys(name for _, name, _ in units))
+    units.sort(key=lambda unit: order.index(unit[1]))
+    done = n_all - len(units)
 
     def ended(position: int, result: Any) -> None:
         nonlocal done
-        path, name, _ = named[position]
+        path, name, _ = units[position]
         done += 1
         if isinstance(result, BaseException):
             expected = isinstance(result, RnnscopeError | ValueError | OSError)
             reason = str(result) if expected else f"{type(result).__name__}: {result}"
             failures.append(Failure(path=path, what=f"measuring {name}", reason=reason))
         if on_measured is not None:
-            on_measured(done, len(named), name)
+            on_measured(done, n_all, name)
 
-    units = [(path, measurement) for path, _, measurement in named]
-    if n_workers > 1 and len(units) > 1:
-        run_apart(_measure, units, min(n_workers, len(units)), ended=ended)
+    work = [(path, measurement) for path, _, measurement in units]
+    if n_workers > 1 and len(work) > 1:
+        run_apart(_measure, work, min(n_workers, len(work)), ended=ended)
         return failures
-    for position, unit in enumerate(units):
+    for position, unit in enumerate(work):
         try:
             _measure(*unit)
             ended(position, None)

@@ -24,8 +24,9 @@ CLAIMS_PICTURE = Picture(
 def over_runs(networks: Sequence[Trained], parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """One Dataset for each network, joined over ``run``, which knows model, seed and setting."""
     joined = xr.concat(
-        list(parts), "run", data_vars="all", coords="minimal", compat="override", join="exact", combine_attrs="drop"
+        list(parts), "run", data_vars="all", coords="minimal", compat="override", join="exact", combine_attrs="override"
     )
+    joined.attrs.clear()
     return joined.assign_coords(
         model=("run", [network.model for network in networks]),
         seed=("run", [network.seed for network in networks]),
@@ -83,7 +84,8 @@ def share_without_attractor(network: Trained) -> float:
 
 
 def attractor_counts(networks: Sequence[Trained]) -> xr.Dataset:
-    """How many attractors of each kind there are at the last epoch, (run, input, kind)."""
+    """How many attractors of each kind there are at the last epoch, (run, input, kind), and the largest λ1 of all
+    limit sets there, (run, input)."""
     parts = []
     for network in networks:
         found = network.found("attractors").isel(step=-1, drop=True)
@@ -91,7 +93,10 @@ def attractor_counts(networks: Sequence[Trained]) -> xr.Dataset:
         attrs = {"long_name": "attractors under the constant input", "units": "1"}
         parts.append(
             xr.Dataset(
-                {"n_attractors": (("input", "kind"), counts, attrs)},
+                {
+                    "n_attractors": (("input", "kind"), counts, attrs),
+                    "lyapunov_exponent": found["lyapunov_exponent"].isel(exponent=0, drop=True).max("attractor"),
+                },
                 {"kind": [KINDS[kind] for kind in ATTRACTOR_KINDS]},
             )
         )
@@ -119,7 +124,7 @@ def coincidences(networks: Sequence[Trained]) -> xr.Dataset:
         "observed": "of these at a birth or death",
         "expected": "by chance",
         "p": "p",
-        "n_rises": "rises by a quarter between the first and the last",
+        "n_rises": "rises by a quarter between the first and the last of them",
         "rises_observed": "of these at a birth or death",
         "rises_expected": "by chance",
         "rises_p": "p",

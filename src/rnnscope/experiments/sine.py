@@ -23,7 +23,7 @@ WIDER = 0.5  # of the trained range, on either side of it
 def measurements(
     orbits_every: Mapping[str, int], attractors_every: Mapping[str, int]
 ) -> Callable[[Config], Mapping[str, Measurement]]:
-    """What is measured, at every so many epochs of each model; at the last one also outside the trained range."""
+    """What is measured, at every so many recorded epochs of each model; at the last also outside the trained range."""
 
     def of(config: Config) -> Mapping[str, Measurement]:
         model = config.model["name"]
@@ -121,9 +121,10 @@ STUDY = Study(
         "paper": Preset(
             task_preset="paper",
             n_seeds=5,
+            changes=("recording.every=10",),
             measurements=measurements(
-                orbits_every={LSTM: 10, STABLE: 50, ORTHOGONAL: 10},
-                attractors_every={LSTM: 500, STABLE: 500, ORTHOGONAL: 500},
+                orbits_every={LSTM: 1, STABLE: 5, ORTHOGONAL: 1},
+                attractors_every={LSTM: 50, STABLE: 50, ORTHOGONAL: 50},
             ),
         ),
     },

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from rnnscope.attractors import Attractors
+from rnnscope.attractors._kinds import KINDS, UNDETERMINED
 from rnnscope.experiments import _tables as t
 from rnnscope.experiments._description import Claim, Measurement, Picture, Preset, Study, Tables, Trained
 from rnnscope.experiments._held_out import HeldOut
@@ -20,19 +21,18 @@ SOLVED = 0.9  # accuracy; chance is one in four
 FACTORS = (1, 2, 5)
 
 
-def measurements(
-    *, orbits_every: int, attractors_every: int, stable_every: int
-) -> Callable[[Config], Mapping[str, Measurement]]:
-    """What is measured, at every so many epochs."""
+def measurements(*, orbits_every: int, stable_every: int) -> Callable[[Config], Mapping[str, Measurement]]:
+    """What is measured: orbits at every so many recorded epochs, attractors at the last, of the stable LSTM earlier too."""
 
     def of(config: Config) -> Mapping[str, Measurement]:
-        every = stable_every if config.model["name"] == STABLE else attractors_every
+        last = [config.training["n_epochs"]]
+        every = stable_every if config.model["name"] == STABLE else last
         settings = tuple((name, value) for name, value in config.task.items() if name != "name")
         longer = HeldOut(task="symbols", task_settings=settings, factors=FACTORS)
         return {
             "orbits": Measurement(probe="orbits", epochs=orbits_every),
             "attractors": Measurement(probe=Attractors(n_starts=16, n_extensions=1), epochs=every),
-            "held-out": Measurement(probe=longer, epochs=[config.training["n_epochs"]]),
+            "held-out": Measurement(probe=longer, epochs=last),
         }
 
     return of
@@ -73,12 +73,9 @@ def accuracies_found(networks: Sequence[Trained]) -> xr.Dataset:
 def counts_found(networks: Sequence[Trained]) -> xr.Dataset:
     """How many attractors there are under each symbol, against the number of classes: (run, input, kind)."""
     task = networks[0].config.build_task()
-    symbols = np.arange(task.input_size)
-    labels = [f"{'distractor' if k >= task.n_relevant else 'relevant'} {k}" for k in symbols]
-    table = t.with_settings(t.attractor_counts(networks), networks, gap="steps")
+    table = t.with_settings(t.attractor_counts(networks), networks, gap="steps", length="steps")
     return table.assign(n_classes=((), task.n_classes)).assign_coords(
-        input_label=("input", labels),
-        distractor=("input", symbols >= task.n_relevant),
+        distractor=("input", np.arange(task.input_size) >= task.n_relevant),
         accuracy=("run", [accuracy_of(network, 1) for network in networks]),
     )
 
@@ -90,11 +87,31 @@ def at_largest_gap(table: xr.Dataset, model: str) -> xr.Dataset:
     return chosen.isel(run=np.flatnonzero(gaps == gaps.max(initial=-1)))
 
 
-def attractors_under_distractors(tables: Tables) -> float:
-    """Median over distractor symbols of the number of attractors of the LSTM with the largest gap, if it solves it."""
-    found = at_largest_gap(tables["counts"], LSTM)
-    solved = found.isel(run=np.flatnonzero(found["accuracy"].values >= SOLVED), input=found["distractor"].values)
-    return t.median(solved["n_attractors"].sum("kind"))
+def attractors_under_distractors(tables: Tables, model: str) -> float:
+    """Median, over the distractors and the gaps at which a network solves the task, of the number of its attractors.
+
+    One that could not be determined is not counted, but there is always one.
+    """
+    found = solved(t.of_model(tables["counts"], model))
+    kinds = found["kind"].values != KINDS[UNDETERMINED]
+    counted = found["n_attractors"].isel(kind=kinds, input=found["distractor"].values).sum("kind")
+    return t.median(np.maximum(counted, 1))
+
+
+def memory_of_differences(tables: Tables, model: str) -> float:
+    """Median, over the same, of the time -1/λ1 in which a small difference between states fades, in training lengths.
+
+    It is without limit where differences do not fade.
+    """
+    found = solved(t.of_model(tables["counts"], model))
+    exponents = found["lyapunov_exponent"].isel(input=found["distractor"].values)
+    with np.errstate(divide="ignore"):
+        return t.median(xr.where(exponents < 0, -1 / exponents, np.inf) / found["length"])
+
+
+def solved(table: xr.Dataset) -> xr.Dataset:
+    """The networks that have learned it."""
+    return table.isel(run=np.flatnonzero(table["accuracy"].values >= SOLVED))
 
 
 def fall_with_gap(tables: Tables) -> float:
@@ -117,10 +134,9 @@ def epochs_against_the_quickest(tables: Tables) -> float:
 
 
 def loss_of_accuracy(tables: Tables, model: str) -> float:
-    """How much accuracy is lost on sequences five times as long, at the largest gap; NaN where it was not solved."""
-    found = at_largest_gap(tables["networks"], model)
-    solved = found.isel(run=np.flatnonzero(found["accuracy"].values >= SOLVED))
-    return t.median(solved["accuracy"] - solved["accuracy_longest"])
+    """How much accuracy is lost on sequences five times as long, median over the gaps at which it was solved."""
+    found = solved(t.of_model(tables["networks"], model))
+    return t.median(found["accuracy"] - found["accuracy_longest"])
 
 
 STUDY = Study(
@@ -138,17 +154,14 @@ STUDY = Study(
             n_seeds=3,
             changes=("n_validation=1000", "orbits.n_starts=8"),
             settings={"gap 20": ("task.gap=20", "task.length=60"), "gap 50": ("task.gap=50", "task.length=90")},
-            measurements=measurements(orbits_every=5, attractors_every=50, stable_every=10),
+            measurements=measurements(orbits_every=5, stable_every=10),
         ),
         "paper": Preset(
             task_preset="paper",
             n_seeds=5,
-            settings={
-                "gap 20": ("task.gap=20",),
-                "gap 50": ("task.gap=50",),
-                "gap 100": ("task.gap=100",),
-            },
-            measurements=measurements(orbits_every=50, attractors_every=1000, stable_every=1000),
+            changes=("recording.every=10",),
+            settings={f"gap {gap}": (f"task.gap={gap}",) for gap in (20, 50, 100)},
+            measurements=measurements(orbits_every=5, stable_every=100),
         ),
     },
     tables={"networks": networks_found, "accuracies": accuracies_found, "counts": counts_found},
@@ -164,8 +177,8 @@ STUDY = Study(
         Claim(
             name="several-attractors",
             statement="The LSTM that solves it has several attractors under distractor symbols",
-            measure="attractors at the largest gap, median over distractors; there are 4 classes",
-            value=attractors_under_distractors,
+            measure="number of attractors, median over distractors and the gaps that it solves; there are 4 classes",
+            value=lambda tables: attractors_under_distractors(tables, LSTM),
             direction="at least",
             threshold=2.0,
         ),
@@ -173,14 +186,14 @@ STUDY = Study(
             name="one-per-class",
             statement="It has one attractor for each class",
             measure="the same number",
-            value=attractors_under_distractors,
+            value=lambda tables: attractors_under_distractors(tables, LSTM),
             direction="at least",
             threshold=4.0,
         ),
         Claim(
             name="holds-longer",
             statement="It answers as well on sequences five times as long",
-            measure="accuracy lost there",
+            measure="accuracy lost there, median over the gaps that it solves",
             value=lambda tables: loss_of_accuracy(tables, LSTM),
             direction="at most",
             threshold=0.1,
@@ -194,8 +207,16 @@ STUDY = Study(
             threshold=1.0,
         ),
         Claim(
+            name="stable-fails",
+            statement="The stable LSTM fails at the largest gap",
+            measure="its accuracy on fresh sequences; 0.25 by chance",
+            value=lambda tables: t.median(at_largest_gap(tables["networks"], STABLE)["accuracy"]),
+            direction="at most",
+            threshold=0.5,
+        ),
+        Claim(
             name="stable-fails-with-gap",
-            statement="The stable LSTM fails as the gap grows",
+            statement="The stable LSTM does worse as the gap grows",
             measure="accuracy at the smallest gap minus accuracy at the largest",
             value=fall_with_gap,
             direction="at least",
@@ -210,12 +231,28 @@ STUDY = Study(
             threshold=0.9,
         ),
         Claim(
-            name="orthogonal-fades",
-            statement="The orthogonal RNN holds the symbols in transients that fade",
-            measure="accuracy lost on sequences five times as long, at the largest gap",
+            name="orthogonal-forgets",
+            statement="The orthogonal RNN does not hold the symbols for longer than it was trained to",
+            measure="accuracy lost on sequences five times as long, median over the gaps that it solves",
             value=lambda tables: loss_of_accuracy(tables, ORTHOGONAL),
             direction="at least",
             threshold=0.3,
+        ),
+        Claim(
+            name="orthogonal-no-choice",
+            statement="It has no two attractors under a distractor, between which it could choose",
+            measure="number of attractors, median over distractors and the gaps that it solves",
+            value=lambda tables: attractors_under_distractors(tables, ORTHOGONAL),
+            direction="at most",
+            threshold=1.0,
+        ),
+        Claim(
+            name="orthogonal-fades",
+            statement="What it holds are transients that fade",
+            measure="time -1/λ1 in which differences fade under distractors, in training lengths, median over the same",
+            value=lambda tables: memory_of_differences(tables, ORTHOGONAL),
+            direction="at most",
+            threshold=float(FACTORS[-1]),
         ),
     ),
     pictures=(
@@ -223,8 +260,9 @@ STUDY = Study(
             file="orbits",
             figure="compare-orbits",
             table="orbits",
-            caption="Orbit diagrams side by side: the values that an output takes under a constant symbol when a "
-            "transient has gone, epoch after epoch, and the loss on the same axis.",
+            caption="Orbit diagrams side by side, each on a value axis of its own: the values that an output takes "
+            "under a constant symbol when a transient has gone, epoch after epoch, and the loss.",
+            settings={"inputs": [0, 1, 2, 3], "equal_axes": False},
         ),
         Picture(
             file="accuracy",

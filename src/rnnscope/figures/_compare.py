@@ -22,6 +22,7 @@ class Comparison:
 
     diagrams: dict[str, Diagram]
     epoch_limits: tuple[float, float]
+    equal_axes: bool = True
 
     @property
     def first(self) -> Diagram:
@@ -49,6 +50,7 @@ def make_comparison(
     inputs: int | Sequence[int] | None,
     output: int | str,
     value_range: tuple[float, float] | None,
+    equal_axes: bool,
     everything: bool,
     max_points: int,
 ) -> Comparison:
@@ -65,7 +67,7 @@ def make_comparison(
             f"the same constant inputs in all, those of {first_name}",
             f"others in {name}: measure one probe in all runs",
         )
-    if value_range is None:
+    if value_range is None and equal_axes:
         chosen = choose_inputs(first, inputs, everything=everything)
         shown = [data.isel(input=chosen, output=[choose_output(data, output)]) for data in results.values()]
         value_range = common_range(shown)
@@ -83,4 +85,4 @@ def make_comparison(
         for name, data in results.items()
     }
     limits = np.array([diagram.epoch_limits for diagram in diagrams.values()])
-    return Comparison(diagrams, (float(limits[:, 0].min()), float(limits[:, 1].max())))
+    return Comparison(diagrams, (float(limits[:, 0].min()), float(limits[:, 1].max())), equal_axes)

@@ -19,7 +19,12 @@ def draw(comparison: Comparison) -> "Figure":
     with _style.matplotlib_style():
         width = max(_style.PAGE_WIDTH, 1.6 * n_columns) if n_columns > 1 else _style.COLUMN_WIDTH
         figure = _style.new_matplotlib_figure(sum(heights) + 0.25 * n_rows + 0.6, width)
-        axes = figure.subplots(len(heights), n_columns, sharex=True, sharey="row", squeeze=False, height_ratios=heights)
+        axes = figure.subplots(len(heights), n_columns, sharex=True, sharey=False, squeeze=False, height_ratios=heights)
+        for at, row in enumerate(axes):
+            if comparison.equal_axes or at == n_rows:
+                for panel in row[1:]:
+                    panel.sharey(row[0])
+                    panel.tick_params(labelleft=False)
         for (name, diagram), places in zip(diagrams.items(), axes.T, strict=True):
             for panel, layers in zip(places, diagram.panels, strict=False):
                 draw_panel(panel, layers, diagram)

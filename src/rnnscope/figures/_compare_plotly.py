@@ -24,7 +24,7 @@ def draw(comparison: Comparison) -> go.Figure:
         rows=len(heights),
         cols=len(diagrams),
         shared_xaxes=True,
-        shared_yaxes=True,
+        shared_yaxes=comparison.equal_axes,
         row_heights=heights,
         column_titles=list(diagrams),
         vertical_spacing=16 / sum(heights),
@@ -44,7 +44,8 @@ def draw(comparison: Comparison) -> go.Figure:
         figure.add_trace(go.Scatter(**entry), row=1, col=1)
         owners.append(None)
     _style.style_plotly(figure, height=sum(heights) + 16 * (len(heights) - 1) + _style.MARGINS_HEIGHT + 26)
-    figure.update_yaxes(range=list(first.value_range), scaleanchor=False, autorange=False, row=1)
+    for place, diagram in enumerate(diagrams.values(), start=1):
+        figure.update_yaxes(range=list(diagram.value_range), scaleanchor=False, autorange=False, row=1, col=place)
     figure.update_yaxes(title=first.value_label, row=1, col=1)
     if losses:
         figure.update_yaxes(**{key: value for key, value in loss_axis(losses).items() if key != "title"}, row=2)

@@ -108,7 +108,10 @@ def input_axis_label(data: "xarray.Dataset") -> str:
 
 
 def input_words(data: "xarray.Dataset", position: int, *, short: bool = False) -> str:
-    """What an input is: ``input frequency ω = 0.196 rad/step``, or when short ``ω = 0.196 rad/step``."""
+    """What an input is: ``input frequency ω = 0.196 rad/step``, or when short ``ω = 0.196 rad/step``; its name, where
+    inputs have names."""
+    if "input_label" in data.coords:
+        return str(data["input_label"].values[position])
     index = int(data["input"].values[position]) if "input" in data.coords else position
     if "input_value" not in data.coords:
         return f"input {index}"

@@ -177,6 +177,8 @@ def _input_rows(summary: "xarray.Dataset") -> list[dict[str, str]]:
 
 
 def _input_words(summary: "xarray.Dataset", at: int) -> str:
+    if "input_label" in summary.coords:
+        return str(summary["input_label"].values[at])
     if "input_value" not in summary.coords:
         return str(at)
     values = np.atleast_1d(summary.coords["input_value"].values[at])

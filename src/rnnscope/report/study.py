@@ -131,7 +131,11 @@ def pictures(findings: "Findings", backend: Backend) -> Iterator[tuple[str, str,
     for picture in findings.plan.study.pictures:
         draw = figures.load(picture.figure)
         if picture.table != "orbits":
-            yield picture.file, picture.caption, draw(findings.tables[picture.table], backend=backend)
+            yield (
+                picture.file,
+                picture.caption,
+                draw(findings.tables[picture.table], backend=backend, **picture.settings),
+            )
             continue
         seed = min(network.seed for network in findings.networks)
         settings = dict.fromkeys(network.setting for network in findings.networks)
@@ -143,7 +147,8 @@ def pictures(findings: "Findings", backend: Backend) -> Iterator[tuple[str, str,
             scalars = {network.model: network.run.scalars for network in shown}
             suffix = f"-{setting.replace(' ', '-')}" if setting else ""
             of = f" Seed {seed}{', ' + setting if setting else ''}."
-            yield picture.file + suffix, picture.caption + of, draw(orbits, scalars=scalars, backend=backend)
+            figure = draw(orbits, scalars=scalars, backend=backend, **picture.settings)
+            yield picture.file + suffix, picture.caption + of, figure
 
 
 def write_study(

@@ -34,6 +34,9 @@ def with_task(dataset: xr.Dataset, task: Any) -> xr.Dataset:
     if "input_value" not in dataset or not np.array_equal(dataset["input_value"].values, constant.values):
         return dataset
     dataset["input_value"].attrs.update(long_name=constant.long_name, units=constant.units)
+    if constant.labels is not None:
+        attrs = {"long_name": constant.long_name}
+        dataset = dataset.assign_coords(input_label=("input", list(constant.labels), attrs))
     if constant.wanted_frequency is None:
         return dataset
     attrs = {"long_name": "wanted frequency", "units": "rad/step"}

@@ -220,6 +220,26 @@ class Run:
         A damaged snapshot is left out with a warning and named in ``damaged``. Interrupted, it keeps what was measured.
 
         """
+        chosen, given, wanted, folder, missing = self._plan(probe, epochs, objective, settings)
+        if missing:
+            paths = [(step, str(layout.snapshot_path(self.path, step))) for step in missing]
+            for problem in measure(chosen, self.template, given, paths, folder, executor, progress):
+                self._report(problem)
+        blocks = self._read(folder)
+        if not blocks:
+            raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(self.damaged[:3])}")
+        whole = results.join_blocks(blocks)
+        return self._in_context(whole, whole["step"].values.tolist() if chosen.needs_path else wanted)
+
+    def missing(self, probe: Probe | str, *, epochs: Epochs = None, **settings: Any) -> list[int]:
+        """The steps among ``epochs`` at which a probe has no stored result yet; arguments are those of ``probe``."""
+        return self._plan(probe, epochs, None, settings)[-1]
+
+    def _plan(
+        self, probe: Probe | str, epochs: Epochs, objective: Objective | None, settings: dict[str, Any]
+    ) -> tuple[Probe, Tensor | Objective | None, list[int], Path, list[int]]:
+        """The probe with all its settings, what it is given besides the network, the steps that are wanted, where its
+        results stand, and the steps at which there are none."""
         if isinstance(probe, str):
             probe = self.default_probe(probe, **settings)
         elif settings:
@@ -232,17 +252,11 @@ class Run:
         if probe.needs_path:
             wanted = recorded.thinned(wanted, getattr(probe, "n_snapshots", len(wanted)))
         folder = self._results_folder(probe, given, wanted)
-        have = {step for block in self._read(folder) for step in block["step"].values.tolist()}
+        have, problems = results.read_steps(folder)
+        for problem in problems:
+            self._report(problem)
         missing = ([] if have else wanted) if probe.needs_path else [step for step in wanted if step not in have]
-        if missing:
-            paths = [(step, str(layout.snapshot_path(self.path, step))) for step in missing]
-            for problem in measure(probe, self.template, given, paths, folder, executor, progress):
-                self._report(problem)
-        blocks = self._read(folder)
-        if not blocks:
-            raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(self.damaged[:3])}")
-        whole = results.join_blocks(blocks)
-        return self._in_context(whole, whole["step"].values.tolist() if probe.needs_path else wanted)
+        return probe, given, wanted, folder, missing
 
     def _given(self, probe: Probe, objective: Objective | None = None) -> Tensor | Objective | None:
         """What the probe needs besides the network: an objective, sequences, or nothing."""

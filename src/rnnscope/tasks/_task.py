@@ -13,13 +13,15 @@ Batches = list[tuple[Tensor, Tensor]]
 class ConstantInputs:
     """Inputs to hold while looking for attractors: values (n, channel), what they are called, and their unit.
 
-    ``wanted_frequency`` (n,) in rad/step, where the task asks for an oscillation at each of them.
+    ``wanted_frequency`` (n,) in rad/step, where the task asks for an oscillation at each of them. ``labels``, n short
+    ones, where inputs have names of their own.
     """
 
     values: np.ndarray
     long_name: str
     units: str
     wanted_frequency: np.ndarray | None = None
+    labels: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

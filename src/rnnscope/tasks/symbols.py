@@ -137,4 +137,6 @@ class Task(DrawnTask):
 
     def constant_inputs(self) -> _task.ConstantInputs:
         """Each symbol held, the relevant ones first."""
-        return _task.ConstantInputs(np.eye(self.input_size), "symbol held, one-hot, relevant ones first", "1")
+        kinds = ["relevant symbol"] * self.n_relevant + ["distractor"] * self.n_distractors
+        labels = tuple(f"{kind} {k}" for k, kind in enumerate(kinds))
+        return _task.ConstantInputs(np.eye(self.input_size), "symbol held, one-hot", "1", labels=labels)

@@ -19,6 +19,7 @@ def compare_orbits(
     inputs: int | Sequence[int] | None = None,
     output: int | str = 0,
     value_range: tuple[float, float] | None = None,
+    equal_axes: bool = True,
     backend: Backend = "matplotlib",
 ) -> Any:
     """Orbit diagrams of several runs, a column each, with one axis of epochs, one of values and one of losses.
@@ -33,6 +34,7 @@ def compare_orbits(
             plotly offers them in a menu (default: all).
         output: index or label along ``output``.
         value_range: lowest and highest value of the axis.
+        equal_axes: False for networks whose outputs are of different size: a value axis for each run.
         backend: ``"matplotlib"`` or ``"plotly"``.
 
     Returns:
@@ -52,6 +54,7 @@ def compare_orbits(
         inputs=inputs,
         output=output,
         value_range=value_range,
+        equal_axes=equal_axes,
         everything=backend == "plotly",
         max_points=MAX_POINTS[backend],
     )
