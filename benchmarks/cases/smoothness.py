@@ -48,17 +48,36 @@ def plane() -> list[Timing]:
                 found.append(nn.functional.mse_loss(outputs[100:, 0], target[0, 100:]))
         return torch.stack(found)
 
+    def compiled() -> torch.Tensor:
+        return costs(system, points, objective, compile=True)
+
     def equal() -> None:
         settled = grid[::every, 0] < 0.7  # trajectories of chaotic points part within rounding
-        torch.testing.assert_close(
-            ours()[::every][settled], one_after_another()[settled].double(), rtol=1e-4, atol=1e-6
-        )
+        wanted = one_after_another()[settled].double()
+        for way in (ours, compiled):
+            torch.testing.assert_close(way()[::every][settled], wanted, rtol=1e-4, atol=1e-6)
 
     name = f"cost on a plane, LSTM 2, {len(grid)} × 200, against nn.LSTM point by point"
-    timing = compare(name, ours, one_after_another, at_most=every / 100, equal=equal, repeats=5)
-    with torch_threads(1):
-        alone = compare(f"{name}, one thread", ours, one_after_another, at_most=every / 100, repeats=5)
-    return [_scaled(each, every, "1/100") for each in (timing, alone)]
+    timings = []
+    for n_threads in (1, 2):
+        threads = "one thread" if n_threads == 1 else "two threads"
+        with torch_threads(n_threads):
+            for way, called, factor in ((ours, "", 100), (compiled, ", compiled", 300)):
+                known = f"{name}{called}, {threads}"
+                alone = _on_one_thread(one_after_another)
+                timing = compare(known, way, alone, at_most=every / factor, equal=equal, repeats=9)
+                timings.append(_scaled(timing, every, f"1/{factor}"))
+    return timings
+
+
+def _on_one_thread(work: Callable[[], object]) -> Callable[[], object]:
+    """The reference at its best: products this small only wait for a second thread."""
+
+    def call() -> object:
+        with torch_threads(1):
+            return work()
+
+    return call
 
 
 def wider() -> list[Timing]:

@@ -1,6 +1,7 @@
 """The chaotic LSTM reproduced: figures, numbers, and what is used again."""
 
 import json
+import shutil
 from itertools import pairwise
 
 import numpy as np
@@ -51,6 +52,22 @@ def test_reproduced(tmp_path, capsys, monkeypatch):
     assert "Lyapunov exponents 0.1" in said
     assert "local minima on 5002 points" in said
     assert Run(tmp_path / "run").check() == []
+
+
+@pytest.mark.skipif(not shutil.which("c++") and not shutil.which("g++"), reason="no C++ compiler")
+def test_plane_from_a_compiled_kernel(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    system, objective = chaotic_lstm.chaotic_lstm(), chaotic_lstm.objective()
+    plain, compiled = (
+        chaotic_lstm.ChaoticPlane(n_first=41, n_second=21, compile=each).measure(system, objective)
+        for each in (False, True)
+    )
+    settled = plain["s1"].values < 0.5
+    np.testing.assert_allclose(
+        compiled["cost"].values[:, settled], plain["cost"].values[:, settled], rtol=1e-8, atol=1e-14
+    )
+    assert abs(float(compiled["cost"].mean() / plain["cost"].mean()) - 1) < 0.02
+    assert list((tmp_path / "cache").rglob("*.so"))
 
 
 def test_another_run_is_left_as_it_is(run_copy):

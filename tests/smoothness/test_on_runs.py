@@ -152,6 +152,18 @@ def test_command_line(run_copy, capsys):
     assert "at epoch 6: cost" in capsys.readouterr().out
 
 
+def test_compiled_or_not_is_one_result(run_copy, capsys, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    call("probe", "landscape", run_copy.path, "--set", "n_points=4", "--compile")
+    assert "warning: compile: there is no C++ compiler (no-such-compiler)" in capsys.readouterr().err
+    monkeypatch.setattr(Landscape, "measure", lambda *_: pytest.fail("measured again"))
+    call("probe", "landscape", run_copy.path, "--set", "n_points=4")
+    assert "compile" not in json.loads(run_copy.dataset("landscape", n_points=4).attrs["settings"])["settings"]
+    call("probe", "growth", run_copy.path, "--compile", status=2)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "--compile: expected one of the probes landscape, roughness, came growth" in said
+
+
 def test_one_epoch_or_several(run_copy, capsys):
     call("probe", "smoothness", run_copy.path, "--epoch", 6, "--epochs", 2, status=2)
     assert "--epoch, --epochs: expected one of them" in capsys.readouterr().err

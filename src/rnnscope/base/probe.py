@@ -22,6 +22,10 @@ REFERENCES = (
 )
 
 
+HOW = {"how": True}
+"""Metadata of a field that says how to compute and not what: it is no setting, and results do not depend on it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Probe:
     """A frozen description of one measurement.
@@ -60,8 +64,9 @@ class Probe:
         return getattr(self, "inputs", ()) is None
 
     def settings(self) -> dict[str, Any]:
-        """The settings as plain values that JSON and TOML can hold."""
-        return {name: plain(value) for name, value in asdict(self).items()}
+        """The settings as plain values that JSON and TOML can hold, without those that only say how to compute."""
+        how = {field.name for field in fields(self) if field.metadata == HOW}
+        return {name: plain(value) for name, value in asdict(self).items() if name not in how}
 
     @property
     def key(self) -> str:

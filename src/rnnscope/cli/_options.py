@@ -30,6 +30,9 @@ Epochs = Annotated[
 Epoch = Annotated[int | None, option("One epoch only.")]
 Workers = Annotated[int, option("Processes to measure with.", show_default=True)]
 Model = Annotated[str | None, option("package.module:make, a function that builds the network, if the run cannot.")]
+Compile = Annotated[
+    bool, option("Compile a kernel for costs at many points (small networks; needs a C++ compiler).", "--compile")
+]
 Output = Annotated[Path, option("File to write.", ("--output", "-o"))]
 Json = Annotated[bool, option("Print data instead of text.", "--json")]
 Debug = Annotated[bool, option("Show the traceback of an error.")]

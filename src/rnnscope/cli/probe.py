@@ -26,6 +26,7 @@ _NAMES = (
     "Probe of the map: orbits, attractors, lyapunov or fixedpoints; of the cost: smoothness, growth, landscape or "
     "roughness."
 )
+_COMPILED = ("landscape", "roughness")  # they evaluate costs at many points
 
 
 def probe(
@@ -36,6 +37,7 @@ def probe(
     epoch: o.Epoch = None,
     set: o.Changes = None,
     workers: o.Workers = 1,
+    compile: o.Compile = False,
     model: o.Model = None,
     json: o.Json = False,
     debug: o.Debug = False,
@@ -49,7 +51,10 @@ def probe(
     which = parse_epochs(epochs) if epoch is None else [epoch]
     given = make_model(model)
     opened = [Run(path, model=given) for path in runs]
-    chosen = [run.default_probe(name, **parse_settings(set)) for run in opened]
+    how = {"compile": True} if compile else {}
+    if compile and name not in _COMPILED:
+        raise ValueError(f"--compile: expected one of the probes {', '.join(_COMPILED)}, came {name}")
+    chosen = [run.default_probe(name, **parse_settings(set), **how) for run in opened]
     chosen_settings = "".join(f", {key}={value!r}" for key, value in parse_settings(set).items())
     told = []
     with named_warnings():

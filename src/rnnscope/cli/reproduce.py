@@ -26,6 +26,7 @@ def reproduce(
     device: o.Device = None,
     workers: Annotated[int | None, o.option("Processes; by default one for each core.", "--workers")] = None,
     run: Annotated[Path | None, o.option("Folder for everything; runs/NAME or runs/NAME-PRESET by default.")] = None,
+    compile: o.Compile = False,
     json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
@@ -42,8 +43,10 @@ def reproduce(
         useless = [f"--{option}" for option, value in given.items() if value is not None]
         if useless:
             raise ValueError(f"{', '.join(useless)}: {name} is about one network whose weights are given; leave it out")
-        _measure_given(experiment, run or Path("runs") / name, json=json)
+        _measure_given(experiment, run or Path("runs") / name, compile=compile, json=json)
     else:
+        if compile:
+            raise ValueError(f"--compile: {name} measures no costs at many points; it is for chaotic-lstm")
         from rnnscope.cli._study import run_study
 
         workers = (os.cpu_count() or 1) if workers is None else workers
@@ -68,13 +71,13 @@ def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _measure_given(experiment: ModuleType, path: Path, *, json: bool) -> None:
+def _measure_given(experiment: ModuleType, path: Path, *, compile: bool, json: bool) -> None:
     """Measure a network whose weights are given, and say what came out."""
     from rnnscope import figures
 
     with named_warnings():
         prepared = experiment.prepare(path)
-        results = experiment.measure(prepared)
+        results = experiment.measure(prepared, compile=compile)
         files: list[Any] = [
             figures.save(figures.load(figure)(results[result]), prepared.path / f"{file}.png")
             for file, figure, result in experiment.FIGURES

@@ -1,10 +1,11 @@
 """The papers' experiments: what is measured, on what, with which settings, and what it is expected to show.
 
 One public file is one experiment, of one of two forms. A study over seeds is a description, ``STUDY``: task, models,
-settings, measurements, claims with thresholds, figures by name; ``plan`` makes all settings of it,
-``carry_out`` trains, measures and decides. An experiment on a network whose weights are given has ``prepare(path)``,
-which gives a run, ``measure(run)``, which gives Datasets by name, ``tell(results)``, lines of text, ``facts(results)``,
-the same as plain data, and ``FIGURES``: file name, figure, and the name of the result that it shows.
+settings, measurements, claims with thresholds, figures by name; ``plan`` makes all settings of it, ``carry_out``
+trains, measures and decides. An experiment on a network whose weights are given has ``prepare(path)``, which gives a
+run, ``measure(run)``, which gives Datasets by name (with ``compile=True`` costs come from a compiled kernel),
+``tell(results)``, lines of text, ``facts(results)``, the same as plain data, and ``FIGURES``: file name, figure, and
+the name of the result that it shows.
 """
 
 from importlib import import_module

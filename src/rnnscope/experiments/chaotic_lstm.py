@@ -6,7 +6,7 @@ The target is the network's own orbit, steps 101 … 200 from h = c = 0.5, so th
 Source: Ribeiro, Tiels, Aguirre & Schön, AISTATS 2020, section 3, figures 1 to 3; settings of their companion code.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ import xarray as xr
 
 from rnnscope.attractors import Lyapunov, Orbits
 from rnnscope.base.errors import RunError
-from rnnscope.base.probe import Probe
+from rnnscope.base.probe import HOW, Probe
 from rnnscope.base.randomness import make_generator
 from rnnscope.runs import Run
 from rnnscope.runs.folder import is_run
@@ -44,6 +44,7 @@ class ChaoticLine(Probe):
         n_points: points of the figure; s = 1 is among them where n_points - 1 is a multiple of three.
         refinement: how many times finer the grid is on which minima are counted for several lengths.
         lengths: lengths N, all steps counted.
+        compile: whether to use a compiled kernel for costs; what is measured is the same.
 
     """
 
@@ -54,6 +55,7 @@ class ChaoticLine(Probe):
     n_points: int = 5002
     refinement: int = 8
     lengths: tuple[int, ...] = (10, 20, 30, 50, 100, 200)
+    compile: bool = field(default=False, metadata=HOW)
 
     @property
     def needs_objective(self) -> bool:
@@ -65,11 +67,13 @@ class ChaoticLine(Probe):
         system = system.to(torch.float64)
         zero = {name: torch.zeros_like(p) for name, p in system.params.items()}
         s = np.linspace(self.lowest, self.highest, self.n_points)
-        line = line_roughness(system, objective, system.params, s, origin=zero)
+        line = line_roughness(system, objective, system.params, s, origin=zero, compile=self.compile)
         line["orbit"] = line_orbits(system, objective, system.params, s, origin=zero)["orbit"]
         fine = np.linspace(self.lowest, self.highest, self.refinement * (self.n_points - 1) + 1)
         whole = replace(objective, n_transient=0)
-        scaling = line_roughness(system, whole, system.params, fine, origin=zero, lengths=self.lengths)
+        scaling = line_roughness(
+            system, whole, system.params, fine, origin=zero, lengths=self.lengths, compile=self.compile
+        )
         kept = scaling[["n_minima", "median_distance", "resolution"]].rename(length="scaling_length")
         kept = kept.rename({name: f"scaling_{name}" for name in kept.data_vars})
         return self.label(line.assign(n_fine_points=((), len(fine), {"units": "1"})).merge(kept))
@@ -82,6 +86,7 @@ class ChaoticPlane(Probe):
     Attributes:
         n_first, n_second: points along s1 in [0, 2] and s2 in [-0.5, 0.5].
         seed: for R.
+        compile: whether to use a compiled kernel for costs; what is measured is the same.
 
     """
 
@@ -90,6 +95,7 @@ class ChaoticPlane(Probe):
     n_first: int = 152
     n_second: int = 151
     seed: int = 0
+    compile: bool = field(default=False, metadata=HOW)
 
     @property
     def needs_objective(self) -> bool:
@@ -102,7 +108,8 @@ class ChaoticPlane(Probe):
         drawn = {n: torch.rand(p.shape, generator=generator, dtype=p.dtype) for n, p in system.params.items()}
         zero = {name: torch.zeros_like(p) for name, p in system.params.items()}
         s1, s2 = np.linspace(0, 2, self.n_first), np.linspace(-0.5, 0.5, self.n_second)
-        return self.label(plane(system, objective, [system.params, drawn], s1, s2, origin=zero))
+        found = plane(system, objective, [system.params, drawn], s1, s2, origin=zero, compile=self.compile)
+        return self.label(found)
 
 
 def objective() -> Objective:
@@ -133,11 +140,15 @@ def prepare(path: Path) -> Run:
     return Run(path)
 
 
-def measure(run: Run) -> dict[str, xr.Dataset]:
-    """The attractor, its exponents, the line and the plane; what is in the run already is not measured again."""
+def measure(run: Run, *, compile: bool = False) -> dict[str, xr.Dataset]:
+    """The attractor, its exponents, the line and the plane; what is in the run already is not measured again.
+
+    With ``compile`` costs come from a compiled kernel, see ``smoothness.costs``.
+    """
     attractor = Orbits(inputs=[[0.0]], starts=[list(START)], n_transient=100, n_keep=4900, keep_states=True)
     exponents = Lyapunov(inputs=[[0.0]], starts="normal(0.5)", n_starts=32, n_transient=300, n_steps=1500)
-    probes = {"attractor": attractor, "lyapunov": exponents, "line": ChaoticLine(), "plane": ChaoticPlane()}
+    line, plane_of = ChaoticLine(compile=compile), ChaoticPlane(compile=compile)
+    probes = {"attractor": attractor, "lyapunov": exponents, "line": line, "plane": plane_of}
     return {name: run.probe(probe).isel(step=-1) for name, probe in probes.items()}
 
 

@@ -68,7 +68,7 @@ def points_last(system: System, points: Params) -> Layout:
     matrix product for each point would spend its time on overhead. The order outlives slicing, joining and pointwise
     operations of the cells, which stay as they are.
     """
-    weights = pytree.tree_map(_spread, _materialised(system, points))
+    weights = pytree.tree_map(_spread, materialised(system, points))
     n = _count(points)
 
     def enter(x: Tensor) -> Tensor:
@@ -97,7 +97,7 @@ def points_first(system: System, points: Params) -> Layout:
     def broadcast(weight: Tensor) -> Tensor:
         return weight if weight.dim() == 3 else weight[:, None] if weight.dim() == 2 else weight[:, None, None]
 
-    weights = pytree.tree_map(broadcast, _materialised(system, points))
+    weights = pytree.tree_map(broadcast, materialised(system, points))
     n = _count(points)
 
     def drive(u: Tensor) -> Tensor:
@@ -114,7 +114,7 @@ def points_first(system: System, points: Params) -> Layout:
 
 def mapped(system: System, points: Params) -> Layout:
     """States (point, sequence, k), through ``torch.func.vmap``: for every System whose parameters can be stacked."""
-    weights, n = _materialised(system, points), _count(points)
+    weights, n = materialised(system, points), _count(points)
     return Layout(
         lambda x: _for_each(x, n),
         lambda u: vmap(system.drive)(weights, _for_each(u, n)),
@@ -176,7 +176,8 @@ def _for_each(x: Tensor, n_points: int) -> Tensor:
     return x if x.dim() == 3 else x.expand(n_points, *x.shape)
 
 
-def _materialised(system: System, points: Params) -> Weights:
+def materialised(system: System, points: Params) -> Weights:
+    """Weights of all points, with a leading dimension."""
     return vmap(system.materialise)(dict(points))
 
 

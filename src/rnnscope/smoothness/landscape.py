@@ -1,7 +1,7 @@
 """The cost along lines and across planes of parameter space."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,7 +10,7 @@ import xarray as xr
 from torch import Tensor
 
 from rnnscope.base.errors import require
-from rnnscope.base.probe import Probe
+from rnnscope.base.probe import HOW, Probe
 from rnnscope.base.randomness import make_generator
 from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
 from rnnscope.smoothness.directions import ParameterSpace, PrincipalPlane, principal_plane, random_direction
@@ -37,6 +37,7 @@ def line(
     *,
     origin: Params | None = None,
     memory: int = MEMORY,
+    compile: bool = False,
 ) -> xr.Dataset:
     """The cost along a line, V(origin + s direction).
 
@@ -53,6 +54,7 @@ def line(
         s: (point,) places along the line.
         origin: where s = 0; None: the parameters of the system.
         memory: bytes that may be used at a time.
+        compile: whether to use a compiled kernel; see ``costs``.
 
     Returns:
         Dataset with ``cost`` (point), NaN where it is not finite, ``status`` (point), and the coordinate ``s``.
@@ -64,7 +66,7 @@ def line(
     places = torch.as_tensor(np.asarray(s, dtype=float))
     require(places.dim() == 1 and len(places) > 0, "s", "places (point,)", tuple(places.shape))
     points = Affine(system.params if origin is None else origin, (direction,), places[:, None])
-    found = costs(system, points, objective, memory=memory).numpy()
+    found = costs(system, points, objective, memory=memory, compile=compile).numpy()
     coords = {"s": ("point", places.numpy(), {"long_name": "place along the line", "units": "1"})}
     return xr.Dataset(cost_variables(found, ("point",)), coords)
 
@@ -107,6 +109,7 @@ def plane(
     *,
     origin: Params | None = None,
     memory: int = MEMORY,
+    compile: bool = False,
 ) -> xr.Dataset:
     """The cost on a plane, V(origin + s1 direction_1 + s2 direction_2).
 
@@ -118,6 +121,7 @@ def plane(
         s2: (s2,) places along the second.
         origin: where both are 0; None: the parameters of the system.
         memory: bytes that may be used at a time.
+        compile: whether to use a compiled kernel; see ``costs``.
 
     Returns:
         Dataset with ``cost`` (s2, s1), NaN where it is not finite, and ``status`` (s2, s1).
@@ -130,7 +134,7 @@ def plane(
     first, second = (torch.as_tensor(np.asarray(s, dtype=float)) for s in (s1, s2))
     grid = torch.cartesian_prod(second, first).reshape(-1, 2).flip(1)
     points = Affine(system.params if origin is None else origin, tuple(directions), grid)
-    found = costs(system, points, objective, memory=memory).numpy()
+    found = costs(system, points, objective, memory=memory, compile=compile).numpy()
     coords = {
         name: (name, values.numpy(), {"long_name": f"place along the {nth} direction", "units": "1"})
         for name, nth, values in (("s1", "first", first), ("s2", "second", second))
@@ -199,6 +203,7 @@ class Landscape(Probe):
         memory: bytes that may be used at a time.
         dtype: 'float32' or 'float64'; None for the network's own.
         seed: for random directions.
+        compile: whether to use a compiled kernel, see ``costs``; what is measured is the same.
 
     Source: Li, Xu, Taylor, Studer & Goldstein, Visualizing the loss landscape of neural nets, NeurIPS 2018.
 
@@ -215,6 +220,7 @@ class Landscape(Probe):
     memory: int = MEMORY
     dtype: str | None = None
     seed: int = 0
+    compile: bool = field(default=False, metadata=HOW)
 
     def __post_init__(self) -> None:
         require(self.across in PLANES, "across", f"one of {', '.join(PLANES)}", self.across)
@@ -227,6 +233,7 @@ class Landscape(Probe):
             require(number and least <= value < float("inf"), name, f"a number of at least {least:g}", value)
             object.__setattr__(self, name, float(value))
         require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
+        require(type(self.compile) is bool, "compile", "true or false", self.compile)
 
     @property
     def needs_objective(self) -> bool:
@@ -282,7 +289,7 @@ class Landscape(Probe):
             vectors = torch.as_tensor(pairs.vectors).to(theta.device) * theta.norm()
             directions = [operator.space.unflatten(vector) for vector in vectors]
         s = np.linspace(-self.extent, self.extent, self.n_points)
-        return plane(system, objective, directions, s, s, memory=self.memory)
+        return plane(system, objective, directions, s, s, memory=self.memory, compile=self.compile)
 
     def _of_path(self, path: TrainingPath, objective: Objective) -> xr.Dataset:
         system, space = path.system, ParameterSpace.of(path.system)
@@ -308,6 +315,7 @@ class Landscape(Probe):
             s2,
             origin={**system.params, **path.points[-1]},
             memory=self.memory,
+            compile=self.compile,
         )
         length = {"units": "1", "long_name": "distance in parameter space"}
         steps = np.asarray(path.steps)
@@ -347,7 +355,7 @@ class Landscape(Probe):
             distances += [gone + s * length for s in between]
             gone += length
         stacked = stack_params([*points, path.points[-1]])
-        found = costs(path.system, stacked, objective, memory=self.memory).numpy()
+        found = costs(path.system, stacked, objective, memory=self.memory, compile=self.compile).numpy()
         return {
             **cost_variables(found, ("point",), "path_"),
             "path_step": (

@@ -1,7 +1,7 @@
 """How rough the cost is along a line: its strict local minima, their distances and depths, its total variation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -10,7 +10,7 @@ import xarray as xr
 from torch import nn
 
 from rnnscope.base.errors import require
-from rnnscope.base.probe import Probe
+from rnnscope.base.probe import HOW, Probe
 from rnnscope.base.randomness import make_generator
 from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
 from rnnscope.smoothness.directions import ParameterSpace, radial, random_direction, unit
@@ -90,6 +90,7 @@ def line_roughness(
     origin: Params | None = None,
     lengths: Sequence[int] | None = None,
     memory: int = MEMORY,
+    compile: bool = False,
 ) -> xr.Dataset:
     """Local minima of V_N along the line origin + s direction, for several lengths N and on coarser grids too.
 
@@ -104,6 +105,7 @@ def line_roughness(
         origin: where s = 0; None: the parameters of the system.
         lengths: of V_N; None: that of the data alone.
         memory: bytes that may be used at a time.
+        compile: whether to use a compiled kernel; see ``costs``.
 
     Returns:
         Dataset with ``cost`` and ``status`` (length, point), ``n_minima`` (length, stride: on every so many points),
@@ -128,7 +130,7 @@ def line_roughness(
     chosen = [objective.n_steps] if lengths is None else sorted({*lengths})
     shortened = [objective if n == objective.n_steps else objective.first(n) for n in chosen]
     points = Affine(system.params if origin is None else origin, (direction,), torch.as_tensor(places)[:, None])
-    found = np.stack([costs(system, points, data, memory=memory).numpy() for data in shortened])
+    found = np.stack([costs(system, points, data, memory=memory, compile=compile).numpy() for data in shortened])
     minima = [strict_minima(row) for row in found]
     counts = np.array([[len(strict_minima(row[::stride]).at) for stride in STRIDES] for row in found])
     gaps = [np.diff(places[each.at]) for each in minima]
@@ -192,6 +194,7 @@ class Roughness(Probe):
         memory: bytes that may be used at a time.
         dtype: 'float32' or 'float64' (rounding makes minima of its own where the cost is flat); None: the network's.
         seed: for the random direction.
+        compile: whether to use a compiled kernel, see ``costs``; what is measured is the same.
 
     Source: Ribeiro, Tiels, Aguirre & Schön, AISTATS 2020, section 3.
 
@@ -206,6 +209,7 @@ class Roughness(Probe):
     memory: int = MEMORY
     dtype: str | None = "float64"
     seed: int = 0
+    compile: bool = field(default=False, metadata=HOW)
 
     def __post_init__(self) -> None:
         require(self.direction in DIRECTIONS, "direction", f"one of {', '.join(DIRECTIONS)}", self.direction)
@@ -217,6 +221,7 @@ class Roughness(Probe):
             require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
         object.__setattr__(self, "lengths", checked_lengths(self.lengths))
         require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
+        require(type(self.compile) is bool, "compile", "true or false", self.compile)
 
     @property
     def needs_objective(self) -> bool:
@@ -242,7 +247,10 @@ class Roughness(Probe):
         norm = float(space.flatten(system.params).norm())
         direction = {name: p.to(system.dtype) * norm for name, p in unit(self._direction(system, objective)).items()}
         s = np.linspace(-self.extent, self.extent, self.n_points)
-        return self.label(line_roughness(system, objective, direction, s, lengths=lengths, memory=self.memory))
+        found = line_roughness(
+            system, objective, direction, s, lengths=lengths, memory=self.memory, compile=self.compile
+        )
+        return self.label(found)
 
     def _direction(self, system: System, objective: Objective) -> Params:
         if self.direction == "radial":
