@@ -6,8 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnscope.smoothness import Objective, cost
+from rnnscope import models
+from rnnscope.smoothness import Objective, _linearised, cost
 from rnnscope.smoothness._laws import BOUNDED, EXPONENTIAL, POLYNOMIAL, UNDETERMINED, fit_law
+from rnnscope.smoothness._linearised import Course, Linearised
 from rnnscope.smoothness._per_start import Trajectories, largest_singular_value
 from rnnscope.smoothness.curvature import GaussNewtonOperator, HessianOperator
 from rnnscope.smoothness.directions import ParameterSpace
@@ -112,6 +114,64 @@ def test_every_start_has_its_own_gradient():
         data = Objective(inputs=torch.ones(1, 5, 1), targets=torch.zeros(1, 5, 2), state=starts[k])
         torch.testing.assert_close(found[k], HessianOperator(system, data).gradient, rtol=1e-10, atol=1e-14)
         assert float(cost(system, system.params, data)) > 0
+
+
+class FusedStep(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cell = torch.nn.GRUCell(1, 3)
+
+    def forward(self, input, state):
+        return self.cell(input, state) + input, self.cell(input, state)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("n_steps", [1, 2, 9])
+@pytest.mark.parametrize(
+    "system",
+    [
+        as_system((torch.nn.LSTM(1, 4).double(), torch.nn.Linear(4, 2).double())),
+        as_system(torch.nn.LSTM(1, 20, num_layers=2, proj_size=3).double()),
+        as_system(models.build("orthogonal", seed=0, input_size=1, hidden_size=4, output_size=1).double()),
+        as_system(models.build("mingru", seed=0, input_size=1, hidden_size=4, output_size=1).double()),
+        as_system(FusedStep().double(), input_size=1, state=torch.zeros(1, 3).double()),
+        textbook.henon(),
+    ],
+    ids=["lstm", "layers", "orthogonal", "mingru", "module", "henon"],
+)
+def test_jacobians_of_all_steps_give_what_differentiating_them_gives(system, n_steps):
+    generator = torch.Generator().manual_seed(0)
+    starts = 0.1 * torch.randn(3, system.state_size, generator=generator).double()
+    given = torch.randn(3, 9, 1, generator=generator).double()
+    paths = Course(system, starts, lambda t: given[:, t], 9).first(n_steps)
+    plain = Trajectories(system, starts, lambda t: given[:, t], n_steps)
+    assert isinstance(paths, Linearised)
+    vectors = torch.randn(plain.theta.shape, generator=generator).double()
+    weights = torch.randn(plain.outputs.shape, generator=generator).double()
+    for way, arguments in (("tangents", [vectors]), ("adjoints", [weights]), ("jacobian", [])):
+        torch.testing.assert_close(
+            getattr(paths, way)(*arguments), getattr(plain, way)(*arguments), rtol=1e-8, atol=1e-12
+        )
+
+    def cost(outputs):
+        return (outputs - 0.3).square().mean((1, 2)) + outputs.sin().sum((1, 2))
+
+    torch.testing.assert_close(paths.outputs, plain.outputs.detach(), rtol=1e-8, atol=1e-12)
+    torch.testing.assert_close(paths.hessian(cost)(vectors), plain.hessian(cost)(vectors), rtol=1e-8, atol=1e-10)
+
+
+def test_growth_without_room_for_jacobians_is_the_same(monkeypatch):
+    torch.manual_seed(0)
+    system = as_system((torch.nn.LSTM(1, 3).double(), torch.nn.Linear(3, 1).double()))
+    probe = Growth(lengths=[3, 5, 8, 12], n_starts=4, n_transient=20, n_exponent=20)
+    quick = probe.measure(system)
+    monkeypatch.setattr(_linearised, "_MEMORY", 0)
+    assert isinstance(
+        Course(system, torch.zeros(1, 6).double(), lambda t: torch.ones(1).double(), 3).first(2), Trajectories
+    )
+    plain = probe.measure(system)
+    for name in ("output_sensitivity", "gauss_newton", "gradient", "hessian", "rate", "power"):
+        np.testing.assert_allclose(quick[name], plain[name], rtol=1e-8)
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)

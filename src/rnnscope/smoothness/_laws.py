@@ -49,8 +49,7 @@ def fit_law(
     n, logs = lengths[chosen].astype(float), logs[chosen]
     whole = _fitted(n, _medians(logs)[None], offset)
     resampled = generator.integers(logs.shape[1], size=(n_bootstrap, logs.shape[1]))
-    medians = np.stack([_medians(logs[:, rows]) for rows in resampled])
-    laws, powers, rates = _fitted(n, medians, offset)
+    laws, powers, rates = _fitted(n, _medians(logs[:, resampled]).T, offset)
     counts = np.bincount(laws, minlength=4)
     commonest = int(counts.argmax())
     share = float(counts[commonest] / n_bootstrap)
@@ -85,8 +84,8 @@ def median_interval(
 
 
 def _medians(logs: np.ndarray) -> np.ndarray:
-    """(length, start) -> (length,), of what is known."""
-    return np.nanmedian(np.where(np.isfinite(logs).any(1, keepdims=True), logs, 0.0), axis=1)
+    """(..., start) -> (...), of what is known."""
+    return np.nanmedian(np.where(np.isfinite(logs).any(-1, keepdims=True), logs, 0.0), axis=-1)
 
 
 def _fitted(n: np.ndarray, logs: np.ndarray, offset: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,6 +10,8 @@ from rnnscope.smoothness import _layouts
 from rnnscope.smoothness.directions import ParameterSpace
 from rnnscope.systems import System
 
+Cost = Callable[[Tensor], Tensor]  # outputs (start, time, output) -> (start,)
+Product = Callable[[Tensor], Tensor]  # vectors (start, p) -> vectors
 Inputs = Callable[[int], Tensor]  # of step t = 0, 1, …: (channel,) for all starts, or (start, channel)
 
 
@@ -35,7 +37,7 @@ class Trajectories:
             fixed = {name: p.expand(self.n_starts, *p.shape) for name, p in system.params.items()}
             points = {**fixed, **self.space.unflatten(self.theta)}
             detached = {name: p.detach() for name, p in points.items()}
-            one = _rows(inputs(0), self.n_starts)[:1, None]
+            one = rows(inputs(0), self.n_starts)[:1, None]
             with torch.no_grad():
                 maker = _layouts.quickest(system, detached, one, differentiable=True)
             layout = maker(system, points)
@@ -44,7 +46,7 @@ class Trajectories:
             for t in range(n_steps):
                 input = inputs(t)
                 if drive is None or input is not before:
-                    drive, before = layout.drive(_rows(input, self.n_starts)[:, None]), input
+                    drive, before = layout.drive(rows(input, self.n_starts)[:, None]), input
                 state, output = layout.advance(state, drive)
                 kept.append(layout.leave(output)[:, 0])
             self.outputs = torch.stack(kept, dim=1)  # (start, time, output)
@@ -81,6 +83,18 @@ class Trajectories:
         """(∂ŷ/∂θ)ᵀ w, (start, p), for weights w (start, time, output)."""
         return torch.autograd.grad(self.outputs, self.theta, weights, retain_graph=True)[0]
 
+    def hessian(self, cost: Cost) -> Product:
+        """Products of the cost's Hessian in θ with a vector of each start."""
+        with torch.enable_grad():
+            gradient = self.gradient(cost(self.outputs), differentiable=True)
+
+        def product(vectors: Tensor) -> Tensor:
+            if not gradient.requires_grad:
+                return torch.zeros_like(vectors)
+            return torch.autograd.grad(gradient, self.theta, vectors, retain_graph=True)[0]
+
+        return product
+
 
 def largest_singular_value(matrices: Tensor) -> Tensor:
     """Of each (..., output, p), exact, from the small matrix of inner products of its rows."""
@@ -92,5 +106,6 @@ def largest_singular_value(matrices: Tensor) -> Tensor:
     return torch.where(fit, largest, torch.nan)
 
 
-def _rows(input: Tensor, n: int) -> Tensor:
+def rows(input: Tensor, n: int) -> Tensor:
+    """Inputs (start, channel)."""
     return input if input.dim() == 2 else input.expand(n, -1)

@@ -13,7 +13,8 @@ from rnnscope.base.probe import Probe
 from rnnscope.base.randomness import make_generator, spawn_seed
 from rnnscope.smoothness._lanczos import largest_in_magnitude
 from rnnscope.smoothness._laws import EXPONENTIAL, LAWS, fit_law, median_interval, slopes
-from rnnscope.smoothness._per_start import Inputs, Trajectories, largest_singular_value
+from rnnscope.smoothness._linearised import Course, starts_with_jacobians
+from rnnscope.smoothness._per_start import Inputs, largest_singular_value
 from rnnscope.smoothness.objective import LOSSES, Objective, examine
 from rnnscope.smoothness.roughness import checked_lengths
 from rnnscope.systems import System, as_system
@@ -146,8 +147,9 @@ class Growth(Probe):
         at_once = self.starts_at_once or _starts_that_fit(system, max(self.lengths))
         for first in range(0, cases.n_starts, at_once):
             rows = slice(first, first + at_once)
+            course = Course(system, cases.starts[rows], cases.inputs_of(rows), max(self.lengths))
             for k, n in enumerate(self.lengths):
-                found.put(k, rows, self._one_length(system, cases, rows, n))
+                found.put(k, rows, self._one_length(course, cases, rows, n))
         exponents = _largest_exponents(system, cases, self.n_exponent or max(self.lengths), self.seed)
         return self.label(self._dataset(found, exponents))
 
@@ -187,14 +189,12 @@ class Growth(Probe):
             return objective.initial_state(system).mean(0)
         return torch.zeros(system.state_size, dtype=system.dtype)
 
-    def _one_length(self, system: System, cases: "_Cases", rows: slice, n: int) -> dict[str, Tensor]:
-        paths = Trajectories(system, cases.starts[rows], cases.inputs_of(rows), n)
+    def _one_length(self, course: Course, cases: "_Cases", rows: slice, n: int) -> dict[str, Tensor]:
+        paths = course.first(n)
         outputs = paths.outputs.detach().requires_grad_()
         with torch.enable_grad():
-            value = cases.cost(paths.outputs, rows)
-            gradient = paths.gradient(value, differentiable=True)
             slope = torch.autograd.grad(cases.cost(outputs, rows).sum(), outputs, create_graph=True)[0]
-        last = paths.jacobian()
+        gradient, last = paths.adjoints(slope.detach()), paths.jacobian()
         begin = last.sum(1)
 
         def gauss_newton(vectors: Tensor) -> Tensor:
@@ -203,16 +203,12 @@ class Growth(Probe):
                 return torch.zeros_like(vectors)
             return paths.adjoints(torch.autograd.grad(slope, outputs, tangents, retain_graph=True)[0])
 
-        def hessian(vectors: Tensor) -> Tensor:
-            if not gradient.requires_grad:
-                return torch.zeros_like(vectors)
-            return torch.autograd.grad(gradient, paths.theta, vectors, retain_graph=True)[0]
-
+        hessian = paths.hessian(lambda outputs: cases.cost(outputs, rows))
         limits = {"n_iterations": self.n_iterations, "tolerance": self.tolerance}
         curved, own = (largest_in_magnitude(product, begin, **limits) for product in (gauss_newton, hessian))
         return {
             "output_sensitivity": largest_singular_value(last),
-            "gradient": largest_singular_value(gradient.detach()[:, None]),
+            "gradient": largest_singular_value(gradient[:, None]),
             "gauss_newton": curved.values.abs(),
             "gauss_newton_residual": curved.residuals,
             "hessian": own.values.abs(),
@@ -354,8 +350,9 @@ def _settled(system: System, states: Tensor, inputs: Tensor, n_steps: int, gener
 
 
 def _starts_that_fit(system: System, n_steps: int) -> int:
-    """A twice differentiated step keeps about sixty tensors of the state's size."""
-    return max(1, (1 << 30) // (8 * 60 * n_steps * max(system.state_size, 16)))
+    """A twice differentiated step keeps about sixty tensors of the state's size, besides its Jacobian if it can."""
+    fit = (1 << 30) // (8 * 60 * n_steps * max(system.state_size, 16))
+    return max(1, min(fit, starts_with_jacobians(system, n_steps) or fit))
 
 
 def _largest_exponents(system: System, cases: _Cases, n_steps: int, seed: int) -> np.ndarray:

@@ -40,6 +40,7 @@ class Smoothness(Probe):
     """
 
     name: ClassVar[str] = "smoothness"
+    version: ClassVar[int] = 2
 
     n_eigenvalues: int = 1
     tolerance: float = 1e-3
@@ -67,7 +68,8 @@ class Smoothness(Probe):
 
         Returns:
             Dataset with ``cost``, ``gradient_norm``, ``hessian_eigenvalue``, ``hessian_residual`` and
-            ``hessian_status`` (eigenvalue), and ``log_state_sensitivity`` (sequence), a natural logarithm.
+            ``hessian_status`` (eigenvalue), ``log_state_sensitivity`` (sequence), a natural logarithm, and
+            ``state_sensitivity_residual`` (sequence), relative, of its square.
 
         Raises:
             ValueError: data that do not fit, more eigenvalues than parameters.
@@ -86,7 +88,7 @@ class Smoothness(Probe):
         data = operator.objective
         n = min(self.n_sequences, data.n_sequences)
         rows = torch.arange(n) * data.n_sequences // n
-        logs = log_state_sensitivity(operator.system, data.initial_state(operator.system)[rows], data.inputs[rows])
+        grown = log_state_sensitivity(operator.system, data.initial_state(operator.system)[rows], data.inputs[rows])
         number = {"units": "1"}
         status = np.where(np.isfinite(pairs.values), CONVERGED, NOT_CONVERGED).astype(np.int8)
         variables: dict[str, Any] = {
@@ -118,8 +120,13 @@ class Smoothness(Probe):
             ),
             "log_state_sensitivity": (
                 "sequence",
-                logs.cpu().numpy(),
+                grown.logs.cpu().numpy(),
                 {"long_name": "logarithm of the norm of ∂x[T]/∂x[0]", **number},
+            ),
+            "state_sensitivity_residual": (
+                "sequence",
+                grown.residuals.cpu().numpy(),
+                {"long_name": "‖JᵀJ v - σ² v‖ / σ² of this norm σ; 0 where J was formed as a whole", **number},
             ),
         }
         coords = {
