@@ -105,8 +105,7 @@ class Linearised:
 
     def adjoints(self, weights: Tensor) -> Tensor:
         """(∂ŷ/∂θ)ᵀ w, (start, p), for weights w (start, time, output)."""
-        costates = self._costates(self._pull(None, weights)[0])
-        return self._pull(costates, weights)[1]
+        return self._collected(self._costates(self._sources(weights)), weights)
 
     def hessian(self, cost: Cost) -> Product:
         """Products of the cost's Hessian in θ with a vector of each start: the tangent of its adjoint."""
@@ -115,7 +114,7 @@ class Linearised:
             value = cost(outputs)
             (slope,) = _grad((value,), (outputs,), (torch.ones_like(value),), differentiable=True)
             weights = slope.detach()
-            costates = self._costates(self._pull(None, weights)[0])
+            costates = self._costates(self._sources(weights))
             pulled = _grad((self._after, self._outputs), (self._before, self.theta), (costates, weights),
                            differentiable=True)  # fmt: skip
 
@@ -123,8 +122,7 @@ class Linearised:
             moved, tangents = self._tangents(vectors)
             by_state, by_theta = _grad(pulled, (self._before, self.theta), (moved, vectors))
             (weights,) = _grad((slope,), (outputs,), (tangents,))
-            costates = self._costates(self._pull(None, weights)[0] + by_state)
-            return by_theta + self._pull(costates, weights)[1]
+            return by_theta + self._collected(self._costates(self._sources(weights) + by_state), weights)
 
         return product
 
@@ -140,11 +138,13 @@ class Linearised:
         found = _recurrence(sources[:, 1:].flip(1), [matrix.mT for matrix in self._jacobians[:0:-1]])
         return torch.stack(found[::-1], dim=1)
 
-    def _pull(self, costates: Tensor | None, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """What λ[t] and w[t] are worth at x[t-1], (start, time, state), and at θ, summed over time (start, p)."""
-        costates = torch.zeros_like(self._after) if costates is None else costates
-        before, theta = _grad((self._after, self._outputs), (self._before, self.theta), (costates, weights))
-        return before, theta
+    def _sources(self, weights: Tensor) -> Tensor:
+        """What w[t] is worth at x[t-1], (start, time, state)."""
+        return _grad((self._outputs,), (self._before,), (weights,))[0]
+
+    def _collected(self, costates: Tensor, weights: Tensor) -> Tensor:
+        """What λ[t] and w[t] are worth at θ, summed over time (start, p)."""
+        return _grad((self._after, self._outputs), (self.theta,), (costates, weights))[0]
 
 
 def _recurrence(forcing: Tensor, matrices: Sequence[Tensor]) -> list[Tensor]:
