@@ -19,7 +19,7 @@ from rnnscope.smoothness._lanes import NotWrittenOut, Number, Recipe, Writer
 from rnnscope.systems import RecurrentSystem, System
 from rnnscope.systems.system import Weights
 
-WIDEST = 64  # bytes: points are computed together, at most as many as this holds numbers
+WIDEST = 128  # bytes: points are computed together, at most as many as this holds numbers
 _COMPILERS = ("c++", "g++", "clang++")
 _FLAGS = ("-O3", "-std=c++17", "-fPIC", "-shared", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math")
 _TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -260,27 +260,39 @@ _TEMPLATE = """\
 #define BYTES 16
 #endif
 typedef {number} F;
-typedef F V __attribute__((vector_size(BYTES)));
+typedef F X __attribute__((vector_size(BYTES)));
 typedef F Unaligned __attribute__((vector_size(BYTES), aligned(sizeof(F)), may_alias));
 typedef {whole} I __attribute__((vector_size(BYTES)));
 constexpr int LANES = BYTES / sizeof(F);
+// two vectors side by side: a step is a chain in which each operation waits for the one before
+struct V {{ X a, b; }};
+#define OP(o) \\
+static inline V operator o(V x, V y) {{ return {{x.a o y.a, x.b o y.b}}; }} \\
+static inline V operator o(V x, F y) {{ return {{x.a o y, x.b o y}}; }} \\
+static inline V operator o(F x, V y) {{ return {{x o y.a, x o y.b}}; }}
+OP(+) OP(-) OP(*) OP(/)
+#define LIFT(f) static inline V f(V x) {{ return {{f(x.a), f(x.b)}}; }}
 
-static inline V load(const F* from) {{ return *reinterpret_cast<const Unaligned*>(from); }}
+static inline X one(const F* from) {{ return *reinterpret_cast<const Unaligned*>(from); }}
+static inline V load(const F* from) {{ return {{one(from), one(from + LANES)}}; }}
 static inline V splat(V x) {{ return x; }}
-static inline V splat(F x) {{ return V{{}} + x; }}
+static inline X spread(F x) {{ return X{{}} + x; }}
+static inline V splat(F x) {{ return {{spread(x), spread(x)}}; }}
 // what is not a number stays so: every comparison with it is false
-static inline V greater(V x, V least) {{ return x < least ? least : x; }}
-static inline V smaller(V x, V most) {{ return x > most ? most : x; }}
-static inline V relu(V x) {{ return greater(x, splat(F(0))); }}
-static inline V logarithm(V x) {{ for (int k = 0; k < LANES; ++k) x[k] = std::log(x[k]); return x; }}
+static inline X greater(X x, X least) {{ return x < least ? least : x; }}
+static inline X smaller(X x, X most) {{ return x > most ? most : x; }}
+static inline X relu(X x) {{ return greater(x, spread(F(0))); }}
+static inline X logarithm(X x) {{ for (int k = 0; k < LANES; ++k) x[k] = std::log(x[k]); return x; }}
 {functions}
-static inline V one_and_exp_of_minus(V x) {{ return F(1) + exponential(-x); }}
+static inline X one_and_exp_of_minus(X x) {{ return F(1) + exponential(-x); }}
+LIFT(relu) LIFT(logarithm) LIFT(exponential) LIFT(bounded) LIFT(tanh_above) LIFT(tanh_below) LIFT(one_and_exp_of_minus)
+static inline V greater(V x, V least) {{ return {{greater(x.a, least.a), greater(x.b, least.b)}}; }}
 
 extern "C" void costs(const F* weights, const F* state, const F* inputs, const F* targets, const unsigned char* counted,
                       double* found, int64_t n_steps, int64_t n_sequences, int64_t n_points) {{
-for (int64_t p = 0; p < n_points; p += LANES) {{
+for (int64_t p = 0; p < n_points; p += 2 * LANES) {{
 {weights}
-double total[LANES] = {{}};
+double total[2 * LANES] = {{}};
 for (int64_t s = 0; s < n_sequences; ++s) {{
 {start}
 {held}
@@ -291,12 +303,12 @@ const int64_t k = t * n_sequences + s;
 if (counted[t]) {{
 const F* target = targets + k * {n_output};
 {loss}
-for (int l = 0; l < LANES; ++l) total[l] += lost[l];
+for (int l = 0; l < LANES; ++l) {{ total[l] += lost.a[l]; total[LANES + l] += lost.b[l]; }}
 }}
 {new}
 }}
 }}
-for (int l = 0; l < LANES; ++l) found[p + l] = total[l];
+for (int l = 0; l < 2 * LANES; ++l) found[p + l] = total[l];
 }}
 }}
 """
@@ -306,43 +318,43 @@ for (int l = 0; l < LANES; ++l) found[p + l] = total[l];
 # tanh, float64: Cephes below 0.625 (Moshier, Methods and Programs for Mathematical Functions, 1989), beyond by exp.
 _FUNCTIONS = {
     torch.float32: """\
-static inline V exponential(V x) {
-    x = greater(smaller(x, splat(F(30))), splat(F(-30)));
-    const V shifted = x * F(1.44269504) + F(12582912);
-    const V n = shifted - F(12582912);
-    const V r = (x - n * F(0.693359375)) + n * F(2.12194440e-4);
-    V sum = r * F(1.0 / 720) + F(1.0 / 120);
+static inline X exponential(X x) {
+    x = greater(smaller(x, spread(F(30))), spread(F(-30)));
+    const X shifted = x * F(1.44269504) + F(12582912);
+    const X n = shifted - F(12582912);
+    const X r = (x - n * F(0.693359375)) + n * F(2.12194440e-4);
+    X sum = r * F(1.0 / 720) + F(1.0 / 120);
     sum = sum * r + F(1.0 / 24);
     sum = sum * r + F(1.0 / 6);
     sum = sum * r + F(0.5);
     sum = sum * r + F(1);
     sum = sum * r + F(1);
-    return (V)((I)sum + ((I)shifted << 23));
+    return (X)((I)sum + ((I)shifted << 23));
 }
-static inline V bounded(V x) { return greater(smaller(x, splat(F(9))), splat(F(-9))); }
-static inline V tanh_above(V x) {
-    const V q = x * x;
-    V sum = q * F(1.33555149e-8) + F(2.06097666e-5);
+static inline X bounded(X x) { return greater(smaller(x, spread(F(9))), spread(F(-9))); }
+static inline X tanh_above(X x) {
+    const X q = x * x;
+    X sum = q * F(1.33555149e-8) + F(2.06097666e-5);
     sum = sum * q + F(3.49563244e-3);
     sum = sum * q + F(0.133810639);
     sum = sum * q + F(1);
     return sum * x;
 }
-static inline V tanh_below(V x) {
-    const V q = x * x;
-    V sum = q * F(7.77692776e-7) + F(3.28570546e-4);
+static inline X tanh_below(X x) {
+    const X q = x * x;
+    X sum = q * F(7.77692776e-7) + F(3.28570546e-4);
     sum = sum * q + F(2.58771535e-2);
     sum = sum * q + F(0.467143804);
     return sum * q + F(1);
 }
 """,
     torch.float64: """\
-static inline V exponential(V x) {
-    x = greater(smaller(x, splat(F(200))), splat(F(-200)));
-    const V shifted = x * F(1.4426950408889634) + F(6755399441055744.0);
-    const V n = shifted - F(6755399441055744.0);
-    const V r = (x - n * F(0.693147180369123816490)) - n * F(1.90821492927058770002e-10);
-    V sum = r * F(1.0 / 6227020800.0) + F(1.0 / 479001600.0);
+static inline X exponential(X x) {
+    x = greater(smaller(x, spread(F(200))), spread(F(-200)));
+    const X shifted = x * F(1.4426950408889634) + F(6755399441055744.0);
+    const X n = shifted - F(6755399441055744.0);
+    const X r = (x - n * F(0.693147180369123816490)) - n * F(1.90821492927058770002e-10);
+    X sum = r * F(1.0 / 6227020800.0) + F(1.0 / 479001600.0);
     sum = sum * r + F(1.0 / 39916800.0);
     sum = sum * r + F(1.0 / 3628800.0);
     sum = sum * r + F(1.0 / 362880.0);
@@ -355,21 +367,21 @@ static inline V exponential(V x) {
     sum = sum * r + F(0.5);
     sum = sum * r + F(1);
     sum = sum * r + F(1);
-    return (V)((I)sum + ((I)shifted << 52));
+    return (X)((I)sum + ((I)shifted << 52));
 }
-static inline V bounded(V x) { return greater(smaller(x, splat(F(20))), splat(F(-20))); }
-static inline V size_of(V x) { return x < F(0) ? -x : x; }
-static inline V tanh_above(V x) {
-    const V q = x * x;
-    V sum = q * F(-9.64399179425052238628e-1) + F(-9.92877231001918586564e1);
+static inline X bounded(X x) { return greater(smaller(x, spread(F(20))), spread(F(-20))); }
+static inline X size_of(X x) { return x < F(0) ? -x : x; }
+static inline X tanh_above(X x) {
+    const X q = x * x;
+    X sum = q * F(-9.64399179425052238628e-1) + F(-9.92877231001918586564e1);
     sum = sum * q + F(-1.61468768441708447952e3);
-    const V e = exponential(size_of(x) * F(2)) - F(1);
+    const X e = exponential(size_of(x) * F(2)) - F(1);
     return size_of(x) < F(0.625) ? x * (sum * q + ((q + F(1.12811678491632931402e2)) * q
         + F(2.23548839060100448583e3)) * q + F(4.84406305325125486048e3)) : (x < F(0) ? -e : e);
 }
-static inline V tanh_below(V x) {
-    const V q = x * x;
-    const V small = ((q + F(1.12811678491632931402e2)) * q + F(2.23548839060100448583e3)) * q
+static inline X tanh_below(X x) {
+    const X q = x * x;
+    const X small = ((q + F(1.12811678491632931402e2)) * q + F(2.23548839060100448583e3)) * q
         + F(4.84406305325125486048e3);
     return size_of(x) < F(0.625) ? small : exponential(size_of(x) * F(2)) + F(1);
 }
