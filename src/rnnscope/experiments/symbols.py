@@ -22,7 +22,8 @@ FACTORS = (1, 2, 5)
 
 
 def measurements(*, orbits_every: int, stable_every: int) -> Callable[[Config], Mapping[str, Measurement]]:
-    """What is measured: orbits at every so many recorded epochs, attractors at the last, of the stable LSTM earlier too."""
+    """What is measured: orbits at every so many recorded epochs, attractors at the last, of the stable LSTM also at
+    earlier ones."""
 
     def of(config: Config) -> Mapping[str, Measurement]:
         last = [config.training["n_epochs"]]
