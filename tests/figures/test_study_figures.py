@@ -512,6 +512,46 @@ def test_frequency_in_out_where_all_or_none_oscillate(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_learned_frequencies_far_beyond_the_wanted_are_triangles_at_the_upper_edge(backend):
+    data = make_frequencies(("lstm", "gru"), 1)
+    data["learned_frequency"][0, [0, 2]] = [np.pi, 0.76]  # wanted 0.5, no closed curve, and 0.3, a closed curve
+    figure = rs.figures.frequency_in_out(data, backend=backend)
+    if backend == "matplotlib":
+        assert figure.axes[0].get_ylim()[1] == figure.axes[1].get_ylim()[1] == 0.75
+        line = next(line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 5)
+        connected = line.get_ydata()
+        triangles = [line for line in figure.axes[0].get_lines() if line.get_marker() == "^"]
+        above = {line.get_markerfacecolor() != "white": line.get_xdata().tolist() for line in triangles}
+        assert not [line for line in figure.axes[1].get_lines() if line.get_marker() == "^"]
+    else:
+        assert figure.layout.yaxis.range[1] == figure.layout.yaxis2.range[1] == 0.75
+        connected = next(trace for trace in figure.data if trace.mode == "lines+markers").y
+        (found,) = (trace for trace in figure.data if str(trace.marker.symbol).startswith("('triangle"))
+        symbols = zip(found.marker.symbol, found.x, strict=True)
+        above = {symbol == "triangle-up": [x] for symbol, x in symbols}
+        assert list(found.customdata) == [0.76, np.pi]  # the true values, to be read on hovering
+        assert "customdata" in found.hovertemplate
+        assert max(found.y) < 0.75
+    np.testing.assert_allclose(connected, [np.nan, 0.202, np.nan, 0.404, np.nan])
+    assert above == {True: [0.3], False: [0.5]}
+    assert "beyond the axis (clipped)" in words(figure)
+    assert "clipped" not in words(rs.figures.frequency_in_out(make_frequencies(), backend=backend))
+
+
+@given(st.lists(st.floats(1e-3, np.pi), min_size=5, max_size=5))
+@settings(deadline=None, derandomize=True, max_examples=20)
+def test_every_learned_frequency_is_drawn_once_and_within_the_axis(learned):
+    data = make_frequencies(("lstm",), 1)
+    data["learned_frequency"][0] = learned
+    figure = rs.figures.frequency_in_out(data, backend="plotly")
+    drawn = [trace for trace in figure.data if trace.x[0] is not None and trace.marker.symbol is not None]
+    high = figure.layout.yaxis.range[1] if max(learned) > 0.75 else np.inf
+    assert all(value <= high for trace in drawn for value in trace.y if np.isfinite(value))
+    assert sum(np.isfinite(trace.y).sum() for trace in drawn) == 5
+    assert (figure.layout.yaxis.range is None) == (max(learned) <= 0.75)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_more_than_six_seeds_share_a_colour(backend):
     six, seven = (words(rs.figures.frequency_in_out(make_frequencies(n_seeds=n), backend=backend)) for n in (6, 7))
     assert "seed 5" in six

@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _study, _style
+from rnnscope.figures._rates import CLIPPED_WORDS
 
 if TYPE_CHECKING:
     import xarray
@@ -15,6 +16,7 @@ _WANTED, _LEARNED = "wanted frequency (rad/step)", "learned frequency (rad/step)
 _CLOSED_WORDS, _OTHERWISE_WORDS = "closed curve", "oscillates otherwise"
 _RANGE_WORDS, _EQUAL_WORDS = "trained range", "equal"
 _STILL_WORDS = ("does not", "oscillate")
+_REACH = 1.5  # the value axis ends at this many times the largest wanted frequency where something lies beyond
 
 
 def frequency_in_out(frequencies: "xarray.Dataset", *, backend: _style.Backend = "matplotlib") -> Any:
@@ -22,8 +24,8 @@ def frequency_in_out(frequencies: "xarray.Dataset", *, backend: _style.Backend =
 
     A filled mark is an input at which the network has a closed curve, an open mark one at which it oscillates
     otherwise. Inputs at which it does not oscillate are ticks in the strip below, a row for each seed. The grey line is
-    equality, the shade the range of the frequencies trained on. Up to six seeds have colours of their own, more share
-    one.
+    equality, the shade the range of the frequencies trained on. Learned frequencies beyond 1.5 times the largest wanted
+    one are triangles at the upper edge. Up to six seeds have colours of their own, more share one.
 
     Args:
         frequencies: dimensions run, input. Variables ``learned_frequency`` (run, input) in rad/step, NaN where the
@@ -57,17 +59,25 @@ def frequency_in_out(frequencies: "xarray.Dataset", *, backend: _style.Backend =
 
 @dataclass(frozen=True, eq=False)
 class _Network:
-    """A network: its learned frequencies (input), NaN where it does not oscillate, and where its closed curves are."""
+    """A network over the inputs: learned frequency, NaN where it does not oscillate; is it a closed curve's; is it
+    beyond the axis.
+    """
 
     seed: int
     row: int
     colour: str
     learned: np.ndarray
     closed: np.ndarray
+    beyond: np.ndarray
 
     @property
     def moving(self) -> np.ndarray:
         return np.isfinite(self.learned)
+
+    @property
+    def within(self) -> np.ndarray:
+        """The learned frequencies that the axis has room for, NaN elsewhere."""
+        return np.where(self.moving & ~self.beyond, self.learned, np.nan)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +91,15 @@ class _Content:
     def of(cls, data: "xarray.Dataset", trained: tuple[float, float]) -> "_Content":
         seeds = [int(seed) for seed in np.unique(data["seed"].values)]
         learned, closed = data["learned_frequency"].values.astype(float), data["closed_curve"].values.astype(bool)
+        wanted = data["wanted_frequency"].values.astype(float)
+        beyond = np.isfinite(learned) & (learned > _REACH * wanted[-1]) & (wanted[-1] > 0)
         panels: dict[str, list[_Network]] = {}
         for model in _study.models_of(data):
             for run in np.flatnonzero(_study.is_of(data, model)):
                 row = seeds.index(int(data["seed"].values[run]))
-                network = _Network(seeds[row], row, _colour(row, len(seeds)), learned[run], closed[run])
+                network = _Network(seeds[row], row, _colour(row, len(seeds)), learned[run], closed[run], beyond[run])
                 panels.setdefault(model, []).append(network)
-        return cls(panels, data["wanted_frequency"].values.astype(float), trained, seeds)
+        return cls(panels, wanted, trained, seeds)
 
     @property
     def networks(self) -> list[_Network]:
@@ -112,6 +124,15 @@ class _Content:
     @property
     def equal(self) -> np.ndarray:
         return np.array([self.wanted[0], self.wanted[-1]])
+
+    @property
+    def value_range(self) -> tuple[float, float] | None:
+        """The ends of the value axis where something lies beyond it."""
+        if not any(network.beyond.any() for network in self.networks):
+            return None
+        low = np.nanmin([self.wanted[0], *(value for network in self.networks for value in network.within)])
+        high = _REACH * self.wanted[-1]
+        return float(low - 0.05 * (high - low)), float(high)
 
 
 def _colour(row: int, n_seeds: int) -> str:
@@ -143,6 +164,8 @@ def _draw_matplotlib(content: _Content) -> Any:
                 column[1].tick_params(axis="y", left=False, labelleft=False)
                 column[1].spines["left"].set_visible(False)
                 column[0].tick_params(axis="x", length=0)
+        if content.value_range:
+            grid[0, 0].set_ylim(content.value_range)
         if strip:
             grid[1, 0].annotate(
                 "\n".join(_STILL_WORDS), (0, 0.5), (-3, 0), xycoords="axes fraction", textcoords="offset points",
@@ -156,6 +179,8 @@ def _draw_matplotlib(content: _Content) -> Any:
             Line2D([], [], linestyle="none", markerfacecolor=look["color"] if filled else "white", label=words, **look)
             for words, filled in content.marks
         ]
+        if content.value_range:
+            handles.append(Line2D([], [], linestyle="none", label=CLIPPED_WORDS, **{**look, "marker": "^"}))
         handles += [
             Line2D([], [], color=_study.LIGHT_GREY, linewidth=0.8, label=_EQUAL_WORDS),
             Patch(label=_RANGE_WORDS, **shade),
@@ -165,12 +190,16 @@ def _draw_matplotlib(content: _Content) -> Any:
 
 
 def _draw_network(column: Any, network: _Network, wanted: np.ndarray) -> None:
-    learned, colour = network.learned, network.colour
-    column[0].plot(wanted, np.where(network.moving, learned, np.nan), color=colour, linewidth=0.6, alpha=0.6)
-    look: dict[str, Any] = {"linestyle": "none", "marker": "o", "color": colour, "markeredgewidth": 0.6}
+    within, colour = network.within, network.colour
+    column[0].plot(wanted, within, color=colour, linewidth=0.6, alpha=0.6)
+    look: dict[str, Any] = {"linestyle": "none", "color": colour, "markersize": 2.8, "markeredgewidth": 0.6}
     for meant, face in ((network.closed, colour), (~network.closed, "white")):
-        here = network.moving & meant
-        column[0].plot(wanted[here], learned[here], markersize=2.8, markerfacecolor=face, **look)
+        here = np.isfinite(within) & meant
+        column[0].plot(wanted[here], within[here], marker="o", markerfacecolor=face, **look)
+        above = wanted[network.beyond & meant]
+        if above.size:
+            place = {"transform": column[0].get_xaxis_transform(), "zorder": 5}
+            column[0].plot(above, np.full(above.shape, 0.97), marker="^", markerfacecolor=face, **look, **place)
     if len(column) > 1:
         still = wanted[~network.moving]
         tick: dict[str, Any] = {"marker": "|", "markersize": 4, "markeredgewidth": 0.9, "color": colour}
@@ -195,14 +224,12 @@ def _draw_plotly(content: _Content) -> Any:
             row=1, col=col,
         )  # fmt: skip
         for network in networks:
-            closed = network.closed[network.moving]
-            what = [f"seed {network.seed}, {_CLOSED_WORDS if each else _OTHERWISE_WORDS}" for each in closed]
-            words = np.full(network.moving.shape, "", dtype=object)
-            words[network.moving] = what
+            kinds = [f"seed {network.seed}, {_CLOSED_WORDS if each else _OTHERWISE_WORDS}" for each in network.closed]
+            words = np.where(network.moving, np.array(kinds, dtype=object), "")
             look: dict[str, Any] = {"name": f"seed {network.seed}", "showlegend": False}
             figure.add_trace(
                 go.Scatter(
-                    x=content.wanted, y=np.where(network.moving, network.learned, np.nan), mode="lines+markers",
+                    x=content.wanted, y=network.within, mode="lines+markers",
                     line={"color": network.colour, "width": 1}, text=words,
                     marker={
                         "size": 7, "color": network.colour, "line": {"width": 1.5, "color": network.colour},
@@ -215,6 +242,25 @@ def _draw_plotly(content: _Content) -> Any:
                 ),
                 row=1, col=col,
             )  # fmt: skip
+            if content.value_range and network.beyond.any():
+                low, high = content.value_range
+                at = network.beyond
+                figure.add_trace(
+                    go.Scatter(
+                        x=content.wanted[at], y=np.full(at.sum(), high - 0.03 * (high - low)), mode="markers",
+                        text=words[at], customdata=network.learned[at],
+                        marker={
+                            "size": 8, "color": network.colour, "line": {"width": 1.5, "color": network.colour},
+                            "symbol": ["triangle-up" if each else "triangle-up-open" for each in network.closed[at]],
+                        },
+                        hovertemplate=(
+                            "%{text}<br>wanted %{x:.4g}, learned %{customdata:.4g} rad/step: beyond the axis"
+                            f"<extra>{model}</extra>"
+                        ),
+                        **look,
+                    ),
+                    row=1, col=col,
+                )  # fmt: skip
             still = content.wanted[~network.moving]
             if still.size:
                 colour = network.colour
@@ -246,11 +292,15 @@ def _draw_plotly(content: _Content) -> Any:
     for words, filled in content.marks:
         symbol = "circle" if filled else "circle-open"
         figure.add_trace(go.Scatter(**_style.legend_entry(words, _style.MIDDLE_GREY, symbol=symbol)))
+    if content.value_range:
+        figure.add_trace(go.Scatter(**_style.legend_entry(CLIPPED_WORDS, _style.MIDDLE_GREY, symbol="triangle-up")))
     figure.add_trace(go.Scatter(**_style.legend_entry(_RANGE_WORDS, "rgba(128,128,128,0.3)")))
     _style.style_plotly(figure, height=sum(heights) + 14 + 58 + 100)
     figure.update_layout(margin={"t": 58, "b": 100}, showlegend=True)
     _study.plotly_title_below(figure, _WANTED, len(content.panels), row=len(heights))
     figure.update_yaxes(title=_LEARNED, row=1, col=1)
+    if content.value_range:
+        figure.update_yaxes(range=list(content.value_range), row=1)
     if strip:
         figure.update_yaxes(
             range=[len(content.seeds) - 0.4, -0.6],
