@@ -7,9 +7,10 @@ import pytest
 
 from rnnscope.base.intervals import median_interval, share_interval
 from rnnscope.cli import main
-from rnnscope.report import compare_runs
+from rnnscope.report import compare_runs, write_report
 from rnnscope.report.comparison import Facts, compare
 from rnnscope.report.story import Counts, Headline
+from rnnscope.runs import Run
 from rnnscope.training import Config, fit_several
 
 
@@ -18,10 +19,12 @@ def headline(oscillates, error):
     return Headline(10, 5, 1, 5, 5, counts, counts, 1, 0.5, 0.1, 0.1, error, None, 0 if error is None else oscillates)
 
 
-def facts(seed, *, model="lstm", status="finished", loss=0.1, oscillates=None, error=None, probe="a", **settings):
+def facts(
+    seed, *, model="lstm", status="finished", loss=0.1, oscillates=None, error=None, probe="a", metrics=None, **settings
+):
     told = None if oscillates is None else headline(oscillates, error)
     settings = {"model": {"name": model, **settings}, "training": {"n_epochs": 5, "n_threads": "none"}}
-    return Facts(f"runs/{model}-{seed}", settings, seed, status, loss, told, probe)
+    return Facts(f"runs/{model}-{seed}", settings, seed, status, loss, told, probe, metrics or {})
 
 
 def test_numbers_counted_by_hand():
@@ -65,6 +68,39 @@ def test_what_makes_numbers_less_comparable_is_said():
         compare_runs([])
 
 
+def test_medians_of_metrics_are_over_the_runs_that_ended_and_have_them():
+    runs = [facts(seed, metrics={"accuracy": value}) for seed, value in enumerate([0.5, 0.9, 0.7, math.nan])]
+    runs += [facts(4), facts(5, status="diverged", metrics={"accuracy": 0.0, "other": 1.0})]
+    (group,) = compare(runs)
+    assert group.metrics == {"accuracy": median_interval([0.5, 0.7, 0.9])}
+    assert compare([facts(0)])[0].metrics == {}
+
+
+def test_metrics_of_runs_on_disk_are_shown(tmp_path, capsys):
+    changes = ["n_epochs=3", "hidden_size=4", "task.n_sequences=20", "task.delay=5"]
+    trainings = {
+        tmp_path / f"copy-{seed}": Config.assemble("copy-memory", model="gru", seed=seed, changes=changes)
+        for seed in (0, 1)
+    }
+    fit_several(trainings)
+    first, second = (Run(path).scalars["accuracy"].iloc[-1] for path in trainings)
+    capsys.readouterr()
+    call("show", *trainings, "--json")
+    found = json.loads(capsys.readouterr().out)[0]["metrics"]["accuracy"]
+    assert (found["value"], found["n"]) == (pytest.approx((first + second) / 2), 2)
+    call("show", *trainings)
+    shown = capsys.readouterr().out
+    assert "in the last epoch" in shown
+    assert f"[{min(first, second):.3g}, {max(first, second):.3g}]" in shown
+    path = next(iter(trainings))
+    call("show", path)
+    assert f"last epoch  accuracy {first:.3g}" in capsys.readouterr().out
+    call("show", path, "--json")
+    assert json.loads(capsys.readouterr().out)["metrics"]["accuracy"] == first
+    page = write_report(Run(path), tmp_path / "page.html").read_text(encoding="utf-8")
+    assert f"Recorded in the last epoch: accuracy {first:.3g}" in page
+
+
 def call(*arguments):
     with pytest.raises(SystemExit) as ended:
         main([str(argument) for argument in arguments])
@@ -96,6 +132,4 @@ def test_runs_on_disk_on_the_command_line(tmp_path, capsys):
 
 
 def run_loss(path):
-    from rnnscope.runs import Run
-
     return Run(path).scalars["loss"].iloc[-1]

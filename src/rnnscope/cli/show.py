@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import xarray
 
     from rnnscope.base.intervals import Interval
+    from rnnscope.report.comparison import Group
     from rnnscope.runs import Run
 
 
@@ -21,6 +22,7 @@ _TOLD = ("orbits", "attractors", "fixedpoints", "lyapunov")
 
 def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     """Say what is in a run and what happened in it, or what several runs have in common."""
+    from rnnscope.report._series import metrics_words
     from rnnscope.runs import Run
 
     if len(runs) > 1:
@@ -41,6 +43,8 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
                     happened[name] = phases_data(recorded, name, found[name])
             print_json({**facts, **happened, "config": recorded.config, "damaged": recorded.damaged})
             return
+        if metrics := facts.pop("metrics"):
+            facts["last epoch"] = metrics_words(metrics)
         for name, value in facts.items():
             out.print(f"{name:>10}  {value}")
         if not found:
@@ -82,6 +86,7 @@ def _show_several(runs: "list[Run]", *, json: bool) -> None:
             (count + share.partition("\n")[2]).strip(),
         )
     out.print(table)
+    _print_metrics(groups)
     for group in groups:
         loss, share = group.final_loss, group.oscillating_runs
         if loss.n > 1:
@@ -93,6 +98,21 @@ def _show_several(runs: "list[Run]", *, json: bool) -> None:
             out.print(f"{group.label}: {group.n_unfinished} not trained to the end, and left out")
         for remark in group.remarks:
             out.print(f"{group.label}: {remark}")
+
+
+def _print_metrics(groups: "list[Group]") -> None:
+    """A row for each network, a column for each metric of a task, where there are any."""
+    names = list(dict.fromkeys(name for group in groups for name in group.metrics))
+    if not names:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", title="in the last epoch", title_justify="left")
+    for column in ("network", *(name.replace("_", "\n", 1).replace("_", " ") for name in names)):
+        table.add_column(column)
+    for group in groups:
+        shown = (group.metrics.get(name) for name in names)
+        table.add_row(group.label, *(_interval(each, group.n_ended, "{:.3g}") if each else "" for each in shown))
+    out.print()
+    out.print(table)
 
 
 def _interval(interval: "Interval", n_usual: int, form: str) -> str:
@@ -122,6 +142,8 @@ def _story(run: "Run", orbits: "xarray.Dataset") -> list[str]:
 
 
 def _facts(run: "Run") -> dict[str, Any]:
+    from rnnscope.report._series import last_metrics
+
     tables = (run.config.get(key) for key in ("task", "model"))
     task, model = (table if isinstance(table, dict) else {} for table in tables)
     reason = run.ended.get("reason", "")
@@ -131,4 +153,5 @@ def _facts(run: "Run") -> dict[str, Any]:
         "trained": f"{model.get('name', 'a network')} on {task.get('name', 'a task of its own')}",
         "epochs": f"{len(run.scalars)}, {len(run.steps)} snapshots",
         "created": run.provenance.get("created", "unknown"),
+        "metrics": last_metrics(run.scalars),
     }

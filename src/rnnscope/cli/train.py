@@ -2,8 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,6 +75,8 @@ def tell(recorded: "Run", *, json: bool) -> None:
 
 def facts_of(recorded: "Run") -> dict[str, Any]:
     """A training in a few numbers."""
+    from rnnscope.report._series import last_metrics
+
     losses = recorded.scalars["loss"].tolist() if "loss" in recorded.scalars else []
     first, last = (losses[0], losses[-1]) if losses else (None, None)
     return {
@@ -85,36 +85,24 @@ def facts_of(recorded: "Run") -> dict[str, Any]:
         "epochs": len(losses),
         "first_loss": first,
         "last_loss": last,
-        "metrics": metrics_of(recorded),
+        "metrics": last_metrics(recorded.scalars),
     }
-
-
-def metrics_of(recorded: "Run") -> dict[str, float]:
-    """What the task has recorded beside the loss, in the last epoch."""
-    from rnnscope.training.loop import Epoch
-
-    if not len(recorded.scalars):
-        return {}
-    training = {"step", *(field.name for field in fields(Epoch))}
-    return {str(name): float(value) for name, value in recorded.scalars.iloc[-1].items() if name not in training}
-
-
-def metrics_in_words(metrics: Mapping[str, float]) -> str:
-    """What is recorded beside the loss, as an addition to a sentence."""
-    return "".join(f", {name.replace('_', ' ')} {value:.3g}" for name, value in metrics.items())
 
 
 def course_of(recorded: "Run") -> str:
     """How the loss went."""
+    from rnnscope.report._series import metrics_words
+
     facts = facts_of(recorded)
     if not facts["epochs"]:
         return "no epoch recorded"
     course = f"loss {facts['first_loss']:.3g} → {facts['last_loss']:.3g} over {facts['epochs']} epochs"
-    return course + metrics_in_words(facts["metrics"])
+    return ", ".join([course] + [metrics_words(facts["metrics"])] * bool(facts["metrics"]))
 
 
 def train_with_progress(settings: "Config", path: Path, *, resume: bool = False) -> "Run":
     """Train with a progress bar; a finished run of the same settings is used again, and that is said."""
+    from rnnscope.report._series import metrics_words
     from rnnscope.training.loop import Epoch, choose_device, fit, reusable
 
     choose_device(settings.device)
@@ -130,7 +118,7 @@ def train_with_progress(settings: "Config", path: Path, *, resume: bool = False)
 
         def on_epoch(epoch: Epoch) -> None:
             last_metric = dict([*epoch.metrics.items()][-1:])
-            report(epoch.epoch, epoch.n_epochs, f"loss {epoch.loss:.3g}{metrics_in_words(last_metric)}")
+            report(epoch.epoch, epoch.n_epochs, metrics_words({"loss": epoch.loss, **last_metric}))
 
         return fit(settings, path, resume=resume, on_epoch=on_epoch, provenance={"command": command_line()})
 

@@ -1,5 +1,6 @@
 """What a story is told from: kinds, epochs and losses as arrays, in the order of the epochs."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from rnnscope.figures._style import KINDS
 if TYPE_CHECKING:
     import pandas
     import xarray
+
+_OF_EVERY_TRAINING = {"step", "loss", "gradient_norm", "learning_rate"}
 
 
 def kinds_of(summary: "xarray.Dataset") -> np.ndarray:
@@ -41,6 +44,22 @@ def losses_of(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None") -> 
         known = ~np.isnan(losses)
         return epochs[known], losses[known]
     return np.empty(0, int), np.empty(0)
+
+
+def last_metrics(scalars: "pandas.DataFrame") -> dict[str, float]:
+    """The last value of each scalar that is recorded beside what every training has."""
+    if not len(scalars):
+        return {}
+    return {str(name): float(value) for name, value in scalars.iloc[-1].items() if name not in _OF_EVERY_TRAINING}
+
+
+def metrics_words(metrics: Mapping[str, float]) -> str:
+    """Metrics as they are said.
+
+    >>> metrics_words({"accuracy": 0.8125, "validation_loss": 0.02})
+    'accuracy 0.812, validation loss 0.02'
+    """
+    return ", ".join(f"{name.replace('_', ' ')} {value:.3g}" for name, value in metrics.items())
 
 
 def loss_at(losses: tuple[np.ndarray, np.ndarray], epoch: int) -> float | None:

@@ -10,7 +10,7 @@ from rnnscope.figures._ending import ending
 from rnnscope.figures._style import KINDS
 from rnnscope.report import story
 from rnnscope.report._attractor_rows import AttractorRow, attractor_rows
-from rnnscope.report._series import epochs_of, kinds_of
+from rnnscope.report._series import epochs_of, kinds_of, last_metrics, metrics_words
 
 if TYPE_CHECKING:
     import xarray
@@ -37,6 +37,7 @@ class View:
     settings: Rows
     provenance: Rows
     command: str
+    metrics: str
     damaged: list[str]
     references: str
     limit_sets: list[AttractorRow]
@@ -69,6 +70,7 @@ def view_of(
         settings=_flat(run.config),
         provenance=_flat({key: value for key, value in run.provenance.items() if key != "command"}),
         command=_command(run.provenance.get("command")),
+        metrics=metrics_words(last_metrics(scalars)),
         damaged=list(run.damaged),
         references=str(attrs.get("references", "")),
         limit_sets=[] if attractors is None else attractor_rows(attractors),

@@ -2,14 +2,15 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.attractors import summarise_orbits
 from rnnscope.base.errors import RunError, require
 from rnnscope.base.intervals import Interval, median_interval, share_interval
 from rnnscope.report import story
+from rnnscope.report._series import last_metrics
 from rnnscope.training.config import flat
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _TELLING = ("task", "model", "training")
 
 @dataclass(frozen=True)
 class Facts:
-    """One run: its settings, how it ended, its last loss, and the numbers of its orbits where they were measured."""
+    """One run: its settings, how it ended, its last loss and metrics, and the numbers of its orbits if measured."""
 
     name: str
     settings: dict[str, Any]
@@ -29,6 +30,7 @@ class Facts:
     loss: float | None
     headline: story.Headline | None
     probe: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
 
     @property
     def ended(self) -> bool:
@@ -50,6 +52,7 @@ class Group:
         n_ended, n_diverged, n_unfinished: how many were trained to their end, diverged, or were interrupted or are at
             work.
         final_loss: median of the last loss.
+        metrics: by name, median of the last value of each scalar that the task has recorded beside the loss.
         oscillating, resting: median of the share of inputs that do so.
         oscillating_runs: share of the runs that oscillate at half of the inputs or more.
         frequency_error: median of the relative error of the learned frequency, %, over the runs that have one.
@@ -64,6 +67,7 @@ class Group:
     n_diverged: int
     n_unfinished: int
     final_loss: Interval
+    metrics: dict[str, Interval]
     oscillating: Interval
     resting: Interval
     oscillating_runs: Interval
@@ -97,7 +101,7 @@ def facts_of(run: "Run") -> Facts:
             probe = str(orbits.attrs.get("key", ""))
     except RunError:  # damaged, which the run has warned of
         pass
-    return Facts(str(run.path), settings, seed, run.status, loss, headline, probe)
+    return Facts(str(run.path), settings, seed, run.status, loss, headline, probe, last_metrics(run.scalars))
 
 
 def compare(runs: Sequence[Facts]) -> list[Group]:
@@ -119,6 +123,7 @@ def _group(label: str, runs: list[Facts]) -> Group:
     require(not twice, "runs", f"each seed of {label} once", ", ".join(twice))
     ended = [run for run in runs if run.ended]
     told = [run.headline for run in ended if run.headline is not None]
+    names = dict.fromkeys(name for run in ended for name in run.metrics)
     oscillating = [facts.counts.oscillates / facts.n_inputs for facts in told]
     return Group(
         label=label,
@@ -128,12 +133,17 @@ def _group(label: str, runs: list[Facts]) -> Group:
         n_diverged=sum(run.status == "diverged" for run in runs),
         n_unfinished=sum(not run.ended and run.status != "diverged" for run in runs),
         final_loss=median_interval(run.loss for run in ended if run.loss is not None),
+        metrics={name: median_interval(_finite(run.metrics.get(name) for run in ended)) for name in names},
         oscillating=median_interval(oscillating),
         resting=median_interval(facts.counts.rests / facts.n_inputs for facts in told),
         oscillating_runs=share_interval(sum(share >= 0.5 for share in oscillating), len(told)),
         frequency_error=median_interval(facts.frequency_error for facts in told if facts.frequency_error is not None),
         remarks=tuple(_remarks(ended)),
     )
+
+
+def _finite(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]
 
 
 def _remarks(ended: list[Facts]) -> list[str]:
