@@ -1,4 +1,6 @@
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -21,6 +23,26 @@ def test_over_processes_with_one_torch_thread_each():
         assert executor.submit(torch.get_num_threads).result() == 1
         with pytest.raises(ValueError, match=r"math domain error|expected a nonnegative"):
             list(map_units(math.sqrt, [(-1,)], executor))
+
+
+def test_leaving_early_cancels_what_has_not_begun_but_not_what_is_killed_anyway():
+    with ThreadPoolExecutor(1) as executor:
+        futures = leave_early(executor)
+    assert any(future.cancelled() for future in futures)
+    with processes(2) as executor:
+        futures = leave_early(executor)
+    assert not any(future.cancelled() for future in futures)
+    assert all(future.done() for future in futures)
+
+
+def leave_early(executor):
+    """Futures of units of which the first result was taken and no other."""
+    futures, submit = [], executor.submit
+    executor.submit = lambda *work: futures.append(submit(*work)) or futures[-1]
+    results = map_units(time.sleep, [(0.05,) for _ in range(40)], executor)
+    next(results)
+    results.close()
+    return futures
 
 
 def test_one_worker_is_this_process():

@@ -30,9 +30,10 @@ def path(trained, tmp_path):
     return shutil.copytree(trained.path, tmp_path / "run")
 
 
-def start(program):
+def start(program, **options):
     code = "import torch; torch.set_num_threads(1); from rnnscope.runs import Run, results\n" + program
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], **pipes, **options)
 
 
 def wait_for(stream, text):
@@ -98,6 +99,20 @@ def test_a_killed_worker_is_told_and_a_second_call_completes(path, never_killed,
     _, errors = again.communicate(timeout=60)
     assert again.returncode == 0, errors
     xr.testing.assert_identical(Run(path).dataset("orbits"), never_killed)
+
+
+def test_ctrl_c_among_workers_ends_in_one_line_and_keeps_what_was_measured(path, capsys):
+    words = [word for key, value in SETTINGS.items() for word in ("--set", f"{key}={value}")]
+    arguments = ["probe", "orbits", str(path), "--workers", "2", *words]
+    process = start(f"from rnnscope.cli import main; main({arguments!r})", start_new_session=True)
+    wait_for(process.stderr, "probing orbits: epochs")
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    _, errors = process.communicate(timeout=60)
+    told = [line for line in errors.splitlines() if not line.startswith("probing orbits: epochs")]
+    assert told == ["error: interrupted; what was recorded and measured is kept"]
+    assert process.returncode == 130
+    assert 0 < Run(path).dataset("orbits").sizes["step"] < 61
+    assert_whole(path, capsys)
 
 
 def test_two_processes_that_measure_different_epochs_keep_the_results_of_both(path, capsys):

@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from rnnscope.base.errors import RnnscopeError, WorkerKilledError, require
 from rnnscope.execution._worker import born_deaf, prepare
 
 T = TypeVar("T")
+_killed_on_leaving: WeakSet[Executor] = WeakSet()  # when loky kills, it fails on futures that were cancelled
 
 
 def map_units(function: Callable[..., T], units: Iterable[tuple[Any, ...]], executor: Executor | None) -> Iterator[T]:
     """Yield ``function(*unit)`` for every unit as it is done: in order in this process, or as executors finish.
 
-    Leaving early (an error, Ctrl-C) cancels the units that have not begun.
+    Leaving early (an error, Ctrl-C) cancels the units that have not begun; those of ``processes`` end with its block.
 
     Raises:
         WorkerKilledError: a worker process was killed, after everything that was done has been yielded. Nothing is
@@ -43,13 +45,16 @@ def map_units(function: Callable[..., T], units: Iterable[tuple[Any, ...]], exec
                 "the same call again does the rest; fewer workers need less memory"
             ) from killed
     finally:
-        for future in futures:
-            future.cancel()
+        if executor not in _killed_on_leaving:
+            for future in futures:
+                future.cancel()
 
 
 @contextmanager
 def processes(n_workers: int) -> Iterator[Executor | None]:
     """An executor over ``n_workers`` processes with one torch thread each; None for one worker (this process).
+
+    Leaving the block kills the processes, whatever they are doing.
 
     Raises:
         RnnscopeError: loky is not installed.
@@ -60,6 +65,7 @@ def processes(n_workers: int) -> Iterator[Executor | None]:
         yield None
         return
     executor = new_executor(n_workers)
+    _killed_on_leaving.add(executor)
     try:
         yield executor
     finally:
