@@ -107,7 +107,7 @@ def parse_epochs(text: str | None) -> int | slice | list[int] | None:
         if "," in text:
             return [int(part) for part in text.split(",") if part]
         return int(text)
-    except ValueError:
+    except (ValueError, TypeError):
         raise ValueError(f"--epochs: expected 10, 100:200 or 1,50,100, came {text!r}") from None
 
 

@@ -51,7 +51,9 @@ def steps_of(run: Path, steps: np.ndarray, epochs: np.ndarray, chosen: Epochs) -
         high = np.inf if chosen.stop is None else chosen.stop
         within = steps[(epochs >= low) & (epochs < high)][:: chosen.step]
         if not len(within):
-            raise RunError(f"{run}: no recorded epoch in {chosen}; there are {epochs[0]} … {epochs[-1]}")
+            asked = ":".join("" if part is None else str(part) for part in (chosen.start, chosen.stop))
+            before = "" if chosen.stop is None else f" (it ends before {chosen.stop})"
+            raise RunError(f"{run}: no recorded epoch in {asked}{before}; there are {epochs[0]} … {epochs[-1]}")
         return within.tolist()
     if isinstance(chosen, int | np.integer):
         if chosen < 1:
