@@ -193,6 +193,22 @@ def test_state_plane(backend):
         rs.figures.state_plane(orbits, x="z")
 
 
+def test_state_plane_of_orbits_without_states_says_how_to_get_them(orbits):
+    orbits = orbits()
+    with pytest.raises(
+        ValueError, match=r"orbits: expected two coordinates .* came one output only; .*--set keep_states=true"
+    ):
+        rs.figures.state_plane(orbits)
+    of_two = orbits.isel(output=[0, 0]).assign_coords(output=["first", "second"])
+    with pytest.raises(ValueError, match=r"x: expected one of first, second, came 'h\[0\]'; .*keep_states=true"):
+        rs.figures.state_plane(of_two, x="h[0]")
+    with_one = rs.Orbits(inputs=[[0.0]], starts=[[0.5]], n_transient=5, n_keep=5, keep_states=True)
+    with pytest.raises(
+        ValueError, match=r"orbits: expected two coordinates to draw against each other, came one state only$"
+    ):
+        rs.figures.state_plane(with_one.measure(textbook.tanh_map(2.0)))
+
+
 @settings(deadline=None, derandomize=True, max_examples=50)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=20))
 def test_logarithms_keep_masks_and_order(numbers):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import xarray
 
 SOURCES = {"orbits": (("orbits", {"keep_states": True}), "orbits")}
+_MEASURE_STATES = "rnnscope probe orbits RUN --set keep_states=true, in Python Orbits(keep_states=True)"
 
 
 def state_plane(
@@ -35,18 +36,22 @@ def state_plane(
         ``matplotlib.figure.Figure`` or ``plotly.graph_objects.Figure``.
 
     Raises:
-        ValueError: unknown backend, or no such coordinate or input.
+        ValueError: unknown backend, orbits of one coordinate only, or no such coordinate or input.
 
     """
     _style.check_backend(backend)
     data = one_step(orbits)
     name, dim = ("state_orbit", "state") if "state_orbit" in data else ("orbit", "output")
     labels = [str(label) for label in data[dim].values]
+    remedy = "" if dim == "state" else f"; the states are kept by {_MEASURE_STATES}"
+    if len(labels) < 2:
+        raise ValueError(f"orbits: expected two coordinates to draw against each other, came one {dim} only{remedy}")
     require(0 <= input < data.sizes["input"], "input", f"an index from 0 to {data.sizes['input'] - 1}", input)
     chosen = []
     for axis, coordinate in (("x", x), ("y", y)):
         known = coordinate in labels if isinstance(coordinate, str) else 0 <= coordinate < len(labels)
-        require(known, axis, f"one of {', '.join(labels)}", coordinate)
+        if not known:
+            raise ValueError(f"{axis}: expected one of {', '.join(labels)}, came {coordinate!r}{remedy}")
         chosen.append(labels.index(coordinate) if isinstance(coordinate, str) else coordinate)
     values = data[name].isel(input=input).transpose("start", "time", dim).values.reshape(-1, len(labels))
     values = values[np.isfinite(values).all(1)]
