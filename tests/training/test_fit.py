@@ -9,6 +9,7 @@ import torch
 from rnnscope.base.errors import RunError, TrainingDivergedError
 from rnnscope.runs import Run
 from rnnscope.training import Config, fit
+from rnnscope.training.loop import choose_device
 
 TINY = ["n_epochs=5", "hidden_size=4", "task.length=20", "n_frequencies=20"]
 
@@ -115,7 +116,7 @@ def test_unknown_task_model_preset_device(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             Config.assemble(**arguments)
-    with pytest.raises(ValueError, match="device 'gpu' is not to be had"):
+    with pytest.raises(ValueError, match="device: expected cpu or cuda, came 'gpu'"):
         fit(tiny(device="gpu"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -288,3 +289,24 @@ def test_resuming_on_another_machine_is_told(tmp_path):
         run = fit(tiny(), tmp_path / "run", resume=True)
     assert run.status == "finished"
     assert run.scalars.index.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_a_device_that_is_not_there_is_told_in_words(monkeypatch):
+    assert choose_device("cpu") == torch.device("cpu")
+    for name in ("foo", "cuda:", "cuda:x", "cpu:1", "mps", ""):
+        with pytest.raises(ValueError, match=f"^device: expected cpu or cuda, came {name!r}$"):
+            choose_device(name)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device: expected a GPU that PyTorch can use, for 'cuda'; there is none"):
+        choose_device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="for 'cuda:1'; there is 1 only, numbered from 0"):
+        choose_device("cuda:1")
+    monkeypatch.setattr(torch, "empty", fail_as_torch_does)
+    with pytest.raises(ValueError, match=r"device: expected one that is free, 'cuda:0' is not: busy$"):
+        choose_device("cuda:0")
+
+
+def fail_as_torch_does(*_, **__):
+    raise RuntimeError("busy\nand ten lines of advice")

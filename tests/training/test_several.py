@@ -110,7 +110,7 @@ def test_nothing_is_begun_where_something_is_in_the_way(tmp_path):
     fit(tiny(seed=1), tmp_path / "seed-1")
     with pytest.raises(RunError, match=r"seed-1 is a run with other settings \(model.hidden_size 4 there, 5 here\)"):
         fit_seeds(tiny("hidden_size=5"), [0, 1], tmp_path)
-    with pytest.raises(ValueError, match="device 'tpu' is not to be had"):
+    with pytest.raises(ValueError, match="device: expected cpu or cuda, came 'tpu'"):
         fit_seeds(tiny(device="tpu"), [2], tmp_path)
     for seeds in ([], [0, 0], [-1], [0.5]):
         with pytest.raises(ValueError, match="seeds: expected"):
@@ -235,7 +235,7 @@ def test_seeds_and_models_on_the_command_line(tmp_path, monkeypatch, capsys):
         (["--seeds", "2", "--workers", "0"], "workers: expected a positive whole number, came 0"),
         (["--model", "lstm,lstm"], "--model: expected different names"),
         (["--model", "lstm,gruu"], "unknown model 'gruu': did you mean 'gru'"),
-        (["--seeds", "2", "--device", "tpu"], "device 'tpu' is not to be had"),
+        (["--seeds", "2", "--device", "tpu"], "device: expected cpu or cuda, came 'tpu'"),
     ],
 )
 def test_bad_arguments_begin_nothing(arguments, message, tmp_path, monkeypatch, capsys):

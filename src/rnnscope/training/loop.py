@@ -1,6 +1,7 @@
 """The fit loop: Adam on the cost of a task, with clipping and a schedule, recorded as it goes."""
 
 import math
+import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnnscope.base.errors import RunError, TrainingDivergedError
+from rnnscope.base.errors import RunError, TrainingDivergedError, require
 from rnnscope.base.randomness import seeded
 from rnnscope.base.threads import torch_threads
 from rnnscope.models._network import SequenceNetwork
@@ -154,13 +155,18 @@ def matching_run(path: Path, config: Config) -> Run | None:
 
 
 def choose_device(name: str) -> torch.device:
-    """The torch device called ``name``; ValueError if it is not there."""
+    """The torch device called ``name``, cpu, cuda or cuda:1 say; ValueError if it is not there."""
+    require(re.fullmatch(r"cpu|cuda(:[0-9]+)?", name), "device", "cpu or cuda", name)
+    device = torch.device(name)
+    n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device.type == "cuda" and (device.index or 0) >= n_gpus:
+        there = f"{n_gpus} only, numbered from 0" if n_gpus else "none"
+        raise ValueError(f"device: expected a GPU that PyTorch can use, for {name!r}; there is {there}. Use cpu")
     try:
-        device = torch.device(name)
         torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except RuntimeError as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"device {name!r} is not to be had: {reason} Expected 'cpu', or 'cuda' with a GPU") from None
+        raise ValueError(f"device: expected one that is free, {name!r} is not: {reason}") from None
     return device
 
 
