@@ -95,6 +95,8 @@ def test_cost_line_misuse(line):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_cost_plane_of_a_path(path, backend):
     figure = rs.figures.cost_plane(path, backend=backend)
+    with pytest.raises(ValueError, match="contours: expected at least 0, came -1"):
+        rs.figures.cost_plane(path, contours=-1, backend=backend)
     share = path["explained_variance"].values
     assert f"axis 1 ({share[0]:.0%})" in texts(figure)
     if backend == "matplotlib":

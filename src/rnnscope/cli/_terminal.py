@@ -133,7 +133,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def parse_settings(changes: list[str] | None) -> dict[str, Any]:
-    """The settings of a probe from --set key=value."""
+    """The settings of a probe or figure from --set key=value."""
     from rnnscope.training.config import parse_change
 
     return dict(parse_change(change) for change in changes or ())

@@ -21,6 +21,7 @@ from rnnscope.base.errors import unknown
 
 if TYPE_CHECKING:
     from rnnscope.figures._draw import draw as draw
+    from rnnscope.figures._draw import settings_of as settings_of
     from rnnscope.figures._save import backend_for as backend_for
     from rnnscope.figures._save import save as save
     from rnnscope.figures.gallery.accuracy import accuracy as accuracy
@@ -52,6 +53,7 @@ _HELPERS = {
     "backend_for": "rnnscope.figures._save",
     "draw": "rnnscope.figures._draw",
     "save": "rnnscope.figures._save",
+    "settings_of": "rnnscope.figures._draw",
 }
 
 

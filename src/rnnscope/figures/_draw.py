@@ -14,8 +14,30 @@ Source = str | tuple[str, dict[str, Any]]
 SOURCES: dict[str, tuple[Source, ...]] = {
     name: (name,) for name in ("orbits", "attractors", "smoothness", "growth", "landscape", "roughness")
 }
+_TAKEN = ("scalars", "summary")
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
 _OF_STUDIES = ("accuracy", "attractor-counts", "claims", "error-horizon", "frequency-in-out")
+
+
+def settings_of(name: str, n_runs: int = 1) -> dict[str, Any]:
+    """The settings of a figure of so many runs with their types; data and ``backend`` are none.
+
+    >>> list(settings_of("orbit-diagram"))
+    ['inputs', 'output', 'value_range']
+
+    Raises:
+        ValueError: no such figure.
+
+    """
+    from rnnscope.figures import load
+
+    figure = load(_OF_SEVERAL.get(name, name) if n_runs > 1 else name)
+    data = {"backend", *_TAKEN, *SOURCES, *getattr(inspect.getmodule(figure), "SOURCES", ())}
+    return {
+        key: parameter.annotation
+        for key, parameter in inspect.signature(figure).parameters.items()
+        if parameter.default is not inspect.Parameter.empty and key not in data
+    }
 
 
 def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotlib", **settings: Any) -> Any:

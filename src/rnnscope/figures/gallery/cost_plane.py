@@ -38,10 +38,11 @@ def cost_plane(landscape: "xarray.Dataset", *, contours: int = 8, backend: _styl
         ``matplotlib.figure.Figure`` or ``plotly.graph_objects.Figure``.
 
     Raises:
-        ValueError: unknown backend, or no finite cost at all.
+        ValueError: unknown backend, a negative number of contours, or no finite cost at all.
 
     """
     _style.check_backend(backend)
+    require(contours >= 0, "contours", "at least 0", contours)
     content = Plane.of(one_step(landscape))
     return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(content, contours)
 
