@@ -1,5 +1,6 @@
 """Figures of studies: what is drawn of several networks, what is left out and said, and what is refused."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,10 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 import rnnscope as rs
+from rnnscope import experiments
+from rnnscope.cli import main
 from rnnscope.figures import _study
+from rnnscope.figures._draw import OF_STUDIES
 from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS
 from rnnscope.figures.gallery.claims import _wrapped
 
@@ -196,6 +200,44 @@ def test_a_run_has_no_study(name):
     for given_runs in (run, [run, run]):
         with pytest.raises(ValueError, match=f"figure {name} shows a study, .*in Python: rnnscope.figures"):
             rs.figures.draw(name, given_runs)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_what_a_study_has_stored_is_drawn_on_the_command_line(name, tmp_path, capsys):
+    def draw(name, *words, ending=".png"):
+        with pytest.raises(SystemExit) as ended:
+            main(["figure", name, str(tmp_path / "study"), "-o", str(tmp_path / f"drawn{ending}"), *words])
+        return ended.value.code, capsys.readouterr().err
+
+    findings: Any = SimpleNamespace(tables={OF_STUDIES[name]: MAKERS[name]()})
+    experiments.store(findings, tmp_path / "study" / "findings")
+    for ending in (".png", ".html"):
+        assert draw(name, ending=ending) == (0, "")
+        assert (tmp_path / f"drawn{ending}").stat().st_size > 5000
+    status, errors = draw(name, "--set", "colour=red")
+    assert status == 2
+    assert "has no settings" in errors or "unknown setting of figure" in errors
+    assert draw("loss") == (2, f"error: figure loss shows a run, came a study; figures of this one: {name}\n")
+    other = next(each for each in MAKERS if each != name)
+    status, errors = draw(other)
+    assert status == 2
+    assert f"expected the table {OF_STUDIES[other]} of a study, came {OF_STUDIES[name]}; figures" in errors
+
+
+def test_settings_reach_the_figure_of_a_study():
+    tables = {"continuation": make_continuation()}
+    assert "best phase" in words(rs.figures.draw_study("error-horizon", tables))
+    assert "best phase" not in words(rs.figures.draw_study("error-horizon", tables, quantity="error"))
+    with pytest.raises(ValueError, match="unknown setting of figure error-horizon 'input': did you mean 'inputs'"):
+        rs.figures.draw_study("error-horizon", tables, input="outside")
+    with pytest.raises(ValueError, match="unknown figure 'error-horizn'"):
+        rs.figures.draw_study("error-horizn", tables)
+
+
+@pytest.mark.parametrize("study", ["sine", "symbols"])
+def test_every_picture_of_a_study_that_is_not_of_orbits_can_be_drawn_again(study):
+    for picture in experiments.load(study).STUDY.pictures:
+        assert picture.table == OF_STUDIES.get(picture.figure, "orbits")
 
 
 @pytest.mark.parametrize("name", MAKERS)

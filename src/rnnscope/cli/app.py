@@ -27,10 +27,12 @@ _COMMANDS = {
     "what is missing.\n\nExample: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
     "show": "Say what is in a run and what happened in it; of several runs, what holds over the seeds.\n\n"
     "Example: rnnscope show runs/demo",
-    "figure": "Draw one figure of a run, or of several side by side, into a file (png, svg, pdf or html).\n\n"
+    "figure": "Draw one figure of a run, of several side by side, or of a study, into a file (png, svg, pdf or html)."
+    "\n\n"
     "Example: rnnscope figure orbit-diagram runs/demo -o orbits.pdf\n\n"
     "With settings of the figure: rnnscope figure orbit-diagram runs/demo -o two.pdf --set 'inputs=[0,9]' "
-    "--set 'value_range=[-1,1]' (a wrong name lists all)",
+    "--set 'value_range=[-1,1]' (a wrong name lists all)\n\n"
+    "Of a study: rnnscope figure claims runs/sine-quick -o claims.pdf",
     "reproduce": "Repeat an experiment of the papers: measure, draw its figures, and say what came out.\n\n"
     "Example: rnnscope reproduce chaotic-lstm --run runs/chaotic",
     "import": "Make a run of a result folder of the paper's authors' code.\n\n"

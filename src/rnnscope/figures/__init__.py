@@ -1,7 +1,8 @@
 """Pictures of what probes found: functions from a Dataset to a matplotlib or plotly figure.
 
 They compute no dynamics. Each figure is one module of ``gallery``, with a function of the same name;
-``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``save`` writes a file.
+``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``draw_study`` from what a study
+has stored, ``save`` writes a file.
 
 >>> names()
 ['accuracy', 'attractor-counts', 'attractor-map', 'claims', 'compare-orbits', 'cost-line', 'cost-plane', ...]
@@ -21,6 +22,7 @@ from rnnscope.base.errors import unknown
 
 if TYPE_CHECKING:
     from rnnscope.figures._draw import draw as draw
+    from rnnscope.figures._draw import draw_study as draw_study
     from rnnscope.figures._draw import settings_of as settings_of
     from rnnscope.figures._save import backend_for as backend_for
     from rnnscope.figures._save import save as save
@@ -52,6 +54,7 @@ _GALLERY = "rnnscope.figures.gallery"
 _HELPERS = {
     "backend_for": "rnnscope.figures._save",
     "draw": "rnnscope.figures._draw",
+    "draw_study": "rnnscope.figures._draw",
     "save": "rnnscope.figures._save",
     "settings_of": "rnnscope.figures._draw",
 }

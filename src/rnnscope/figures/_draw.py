@@ -1,13 +1,15 @@
 """A figure of a run by name: what the command line and the report ask for."""
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base.errors import require, unknown
 from rnnscope.figures._style import Backend
 
 if TYPE_CHECKING:
+    import xarray
+
     from rnnscope.runs import Run
 
 Source = str | tuple[str, dict[str, Any]]
@@ -16,7 +18,13 @@ SOURCES: dict[str, tuple[Source, ...]] = {
 }
 _TAKEN = ("scalars", "summary")
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
-_OF_STUDIES = ("accuracy", "attractor-counts", "claims", "error-horizon", "frequency-in-out")
+OF_STUDIES = {  # by figure, the table of a study that it shows
+    "accuracy": "accuracies",
+    "attractor-counts": "counts",
+    "claims": "claims",
+    "error-horizon": "continuation",
+    "frequency-in-out": "frequencies",
+}
 
 
 def settings_of(name: str, n_runs: int = 1) -> dict[str, Any]:
@@ -67,7 +75,7 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
 
     runs = [run] if not isinstance(run, Sequence) else list(run)
     require(runs, "run", "at least one run", run)
-    if name in _OF_STUDIES:
+    if name in OF_STUDIES:
         raise _of_a_study(name)
     if len(runs) > 1 or name == "compare-orbits":
         return _draw_several(name, runs, backend, settings)
@@ -117,8 +125,43 @@ def _of_a_study(name: str) -> ValueError:
     argument = next(iter(inspect.signature(figure).parameters))
     return ValueError(
         f"figure {name} shows a study, what several networks were measured to do, and a run keeps no such {argument}; "
+        "the folder that rnnscope reproduce writes has it; "
         f"in Python: rnnscope.figures.{figure.__name__}({argument})"
     )
+
+
+def draw_study(
+    name: str, tables: "Mapping[str, xarray.Dataset]", *, backend: Backend = "matplotlib", **settings: Any
+) -> Any:
+    """Draw a figure of a study from the tables that ``rnnscope.experiments.stored`` gives.
+
+    Args:
+        name: one of those that show a study, such as ``"claims"``.
+        tables: the study's tables by name.
+        backend: ``"matplotlib"`` or ``"plotly"``.
+        **settings: further arguments of the figure, such as ``inputs``.
+
+    Returns:
+        ``matplotlib.figure.Figure`` or ``plotly.graph_objects.Figure``.
+
+    Raises:
+        ValueError: no such figure, one that shows a run, a table that is not there, or a setting that the figure does
+            not have.
+
+    """
+    from rnnscope.figures import load
+
+    figure = load(name)
+    there = ", ".join(key for key, table in OF_STUDIES.items() if table in tables) or "none"
+    if name not in OF_STUDIES:
+        raise ValueError(f"figure {name} shows a run, came a study; figures of this one: {there}")
+    if OF_STUDIES[name] not in tables:
+        came = ", ".join(sorted(tables)) or "none"
+        raise ValueError(
+            f"figure {name}: expected the table {OF_STUDIES[name]} of a study, came {came}; figures of these: {there}"
+        )
+    _check(name, inspect.signature(figure).parameters, settings)
+    return figure(tables[OF_STUDIES[name]], backend=backend, **settings)
 
 
 def _draw_several(name: str, runs: "list[Run]", backend: Backend, settings: dict[str, Any]) -> Any:
