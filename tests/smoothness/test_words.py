@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from rnnscope import models
 from rnnscope.smoothness import Growth, Objective, Roughness, sentences, verdict
-from rnnscope.systems import textbook
+from rnnscope.systems import as_system, textbook
 
 QUICK = {"n_starts": 32, "n_iterations": 2, "n_bootstrap": 50, "n_exponent": 400}
 
@@ -37,6 +38,25 @@ def test_exponent_that_disagrees_is_said_so():
     found["lyapunov_mean"] = 0.2
     found["lyapunov_interval"] = ("bound", [0.19, 0.21])
     assert "does not agree" in verdict(found)
+
+
+def test_a_dead_network_has_no_exponent_and_that_is_said_in_words():
+    model = models.build("rnn", input_size=1, output_size=1, hidden_size=3, seed=0, nonlinearity="relu")
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(-1.0)
+    found = Growth(**QUICK, lengths=[10, 20, 30, 40], n_transient=20).measure(as_system(model))
+    lines = sentences("growth", found)  # the bias of the output is felt, no unit is
+    assert lines[0].startswith("the growth of the output's sensitivity with N is bounded; λ1 cannot be told from 32 of")
+    assert "vanishes altogether" in lines[0]
+    for name in ("output_sensitivity", "gauss_newton", "gradient", "hessian"):
+        found[name][:] = 0.0
+    lines = sentences("growth", found)
+    assert lines[0].startswith("no growth: the output does not depend on the parameters at all, every derivative is")
+    assert [line.endswith(": zero at every length") for line in lines] == [False, True, True, True, True]
+    assert "nan" not in " ".join(lines)
+    found["lyapunov"][:30] = -1.0
+    assert "λ1 cannot be told from 2 of 32 starts" in verdict(found)
 
 
 def test_too_few_finite_lengths_are_undetermined():

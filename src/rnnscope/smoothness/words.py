@@ -48,6 +48,8 @@ def verdict(growth: "xarray.Dataset") -> str:
     first = growth.sel(quantity="output_sensitivity")
     law = int(first["law"])
     exponent, (low, high) = float(growth["lyapunov_mean"]), growth["lyapunov_interval"].values
+    if not math.isfinite(exponent):
+        return _without_exponent(growth)
     lyapunov = f"λ1 = {exponent:.3f} ({low:.3f} to {high:.3f})"
     sign = "positive" if low > _AT_ZERO else "negative" if high < -_AT_ZERO else "zero"
     if law == EXPONENTIAL:
@@ -81,6 +83,20 @@ def verdict(growth: "xarray.Dataset") -> str:
     return f"undetermined: no law holds in 90 % of the resamples (the commonest in {share:.0%}); {lyapunov}."
 
 
+def _without_exponent(growth: "xarray.Dataset") -> str:
+    """The regime where λ1 is not a number, so that nothing can be said of whether the two agree."""
+    if not growth["output_sensitivity"].values.any():
+        text = "no growth: the output does not depend on the parameters at all, every derivative is zero"
+    else:
+        law = LAWS[int(growth["law"].sel(quantity="output_sensitivity"))]
+        text = f"the growth of the output's sensitivity with N is {law}"
+    starts = np.isfinite(growth["lyapunov"].values)
+    return (
+        f"{text}; λ1 cannot be told from {(~starts).sum()} of {starts.size} starts: there a difference between two "
+        "states vanishes altogether (as where every unit is off), or goes beyond all numbers."
+    )
+
+
 def _growth(found: "xarray.Dataset", at: str) -> list[str]:
     lines = [f"{at}{verdict(found)}"]
     for quantity, name in _NAMES.items():
@@ -95,6 +111,9 @@ def _growth(found: "xarray.Dataset", at: str) -> list[str]:
             low, high = chosen["power_interval"].values
             said += f" N^{float(chosen['power']):.2f}, {low:.2f} to {high:.2f}"
         n = found["length"].values
+        if not found[quantity].values.any():
+            lines.append(f"  {name}: zero at every length")
+            continue
         lines.append(f"  {name}: {said}; median {values[0]:.3g} at N = {n[0]}, {values[-1]:.3g} at N = {n[-1]}")
     return lines
 
