@@ -464,6 +464,7 @@ def test_dataset_is_labelled():
     found = probe.measure(system)
     assert found.lyapunov_exponent.dims == ("input", "start", "exponent")
     assert found.lyapunov_exponent.shape == (2, 3, 2)
+    assert found.lyapunov_error.dims == found.lyapunov_exponent.dims  # the names that Attractors gives too
     assert found.history.dims == ("input", "start", "exponent", "time")
     assert found.final_state.dims == ("input", "start", "state")
     assert found.status.dims == found.kaplan_yorke.dims == ("input", "start")

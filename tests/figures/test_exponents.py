@@ -30,7 +30,7 @@ def lyapunov(n_epochs=5, n_inputs=2, n_starts=3, n_exponents=2):
     return xr.Dataset(
         {
             "lyapunov_exponent": ((*names, "exponent"), values),
-            "standard_error": ((*names, "exponent"), np.full_like(values, 0.01)),
+            "lyapunov_error": ((*names, "exponent"), np.full_like(values, 0.01)),
             "status": (names, status, flags),
         },
         coords={"input": np.arange(n_inputs), "epoch": ("step", np.arange(n_epochs))},
@@ -127,6 +127,8 @@ def test_bad_arguments_are_named(attractors, orbits):
         rs.figures.exponents(attractors(), n_exponents=0)
     with pytest.raises(ValueError, match="exponents: expected a result of the probe attractors or lyapunov, came"):
         rs.figures.exponents(orbits(n_epochs=2))
+    with pytest.raises(ValueError, match="exponents: expected a result of the probe attractors or lyapunov, came"):
+        rs.figures.exponents(lyapunov().rename(lyapunov_error="standard_error"))
     with pytest.raises(ValueError, match="inputs: expected indices among 0, 1, 2, 3, came 7"):
         rs.figures.exponents(attractors(), inputs=7)
 

@@ -58,7 +58,7 @@ class Lyapunov(Probe):
     """
 
     name: ClassVar[str] = "lyapunov"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     inputs: Any = None
     drive: Any = "constant"
@@ -106,10 +106,10 @@ class Lyapunov(Probe):
                 drive='sequences'.
 
         Returns:
-            Dataset with ``lyapunov_exponent`` and ``standard_error`` (input, start, exponent; nats per step),
-            ``history``, the running mean (…, time), and for each start ``kaplan_yorke``, ``status`` (not_converged,
-            converged, diverged: then all is NaN) and ``final_state`` (…, state); ``interval``, the steps between
-            orthonormalisations in the end. -inf: a direction that is lost altogether.
+            Dataset with ``lyapunov_exponent`` and ``lyapunov_error``, its standard error (input, start, exponent; nats
+            per step), ``history``, the running mean (…, time), and for each start ``kaplan_yorke``, ``status``
+            (not_converged, converged, diverged: then all is NaN) and ``final_state`` (…, state); ``interval``, the
+            steps between orthonormalisations in the end. -inf: a direction that is lost altogether.
 
         Raises:
             UnsupportedModelError: not a network that can be read as a map.
@@ -166,7 +166,7 @@ class Lyapunov(Probe):
         rate = {"units": "nat/step"}
         variables = {
             "lyapunov_exponent": variable(found.exponents, ("exponent",), long_name="Lyapunov exponent", **rate),
-            "standard_error": variable(
+            "lyapunov_error": variable(
                 found.standard_error, ("exponent",), long_name="standard error, by blocks of time", **rate
             ),
             "history": variable(found.history, ("exponent", "time"), long_name="mean up to this time", **rate),

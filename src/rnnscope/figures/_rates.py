@@ -122,12 +122,12 @@ def exponent_rates(data: "xarray.Dataset", positions: Sequence[int | None], n_ex
     of_sets = "kind" in data
     member = "attractor" if of_sets else "start"
     require(
-        "lyapunov_exponent" in data and member in data["lyapunov_exponent"].dims,
+        {"lyapunov_exponent", "lyapunov_error"} <= {*data.data_vars} and member in data["lyapunov_exponent"].dims,
         "exponents", "a result of the probe attractors or lyapunov", sorted(map(str, data.data_vars)),
     )  # fmt: skip
     dims = ("step", "input", member, "exponent")
     values = data["lyapunov_exponent"].transpose(*dims).values[..., :n_exponents]
-    errors = data["lyapunov_error" if of_sets else "standard_error"].transpose(*dims).values[..., :n_exponents]
+    errors = data["lyapunov_error"].transpose(*dims).values[..., :n_exponents]
     sort = limit_codes(data) if of_sets else _by_status(data)
     panels, columns = strokes_of(data, values, errors, sort, positions)
     names = tuple(f"λ{k + 1}" for k in range(values.shape[-1]))
