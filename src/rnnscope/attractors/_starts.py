@@ -9,7 +9,7 @@ from rnnscope.base.errors import require
 from rnnscope.base.randomness import make_generator
 from rnnscope.systems import System
 
-EXPECTED = "'visited', 'visited(noise)', 'normal(std)' such as 'normal(100)', or states (start, state)"
+EXPECTED = "'visited', 'visited(noise)', 'normal(std)' such as 'normal(100)', 'zero', or states (start, state)"
 _NOISE = 0.1  # of 'visited', relative to the spread of each coordinate
 _SPREAD_OVER = 16  # sequences at least, to know how far each coordinate spreads
 
@@ -41,7 +41,8 @@ def draw_starts(
 
     'normal(std)': each coordinate independently. 'visited(noise)': from the zero state the system runs along input
     sequences (sequence, time, channel) drawn at random, and stops at a random time; noise is added, normal, with a
-    standard deviation of ``noise`` times that of the coordinate over all states visited. Otherwise states as given.
+    standard deviation of ``noise`` times that of the coordinate over all states visited. 'zero': the zero state.
+    Otherwise states as given.
 
     Raises:
         ValueError: states or sequences of the wrong width; 'visited' without sequences.
@@ -52,7 +53,7 @@ def draw_starts(
         kind, value = _parsed(starts) or ("", 0.0)
         generator = make_generator(seed, f"{name}/starts")
         drawn = torch.randn(n_starts, system.state_size, dtype=torch.float64, generator=generator)
-        if kind == "normal":
+        if kind in ("normal", "zero"):
             states = value * drawn
         else:
             states = _visited(system, checked_sequences(sequences, system), value * drawn, generator)
@@ -100,7 +101,9 @@ def checked_sequences(
 
 
 def _parsed(text: str) -> tuple[str, float] | None:
-    """'normal(2)' as ("normal", 2.0), 'visited' as ("visited", 0.1); None if it is neither."""
+    """'normal(2)' as ("normal", 2.0), 'visited' as ("visited", 0.1), 'zero' as ("zero", 0.0); None if it is none."""
+    if text == "zero":
+        return "zero", 0.0
     match = re.fullmatch(r"(normal|visited)(?:\(\s*([0-9.eE+-]+)\s*\))?", text)
     if match is None:
         return None

@@ -35,8 +35,8 @@ class Coincidence:
     Attributes:
         n: moments of the first kind.
         observed: those of them that fall on the second.
-        expected: their mean over all circular shifts.
-        p: share of the circular shifts, none included, with at least as many; NaN if there are no moments.
+        expected: their mean over the shifts.
+        p: share of the shifts, none included, with at least as many; NaN if there are no moments.
 
     """
 
@@ -46,13 +46,14 @@ class Coincidence:
     p: float
 
 
-def coincidence(moments: np.ndarray, others: np.ndarray) -> Coincidence:
-    """The circular-shift test: ``moments`` are moved round by every number of places, ``others`` stay.
+def coincidence(moments: np.ndarray, others: np.ndarray, *, reach: int | None = None) -> Coincidence:
+    """The circular-shift test: ``moments`` are moved round by several numbers of places, ``others`` stay.
 
-        p = #{k : Σ_t moments[t - k] others[t] ≥ Σ_t moments[t] others[t]} / n,  k = 0 … n-1
+        p = #{k : Σ_t moments[t - k] others[t] ≥ Σ_t moments[t] others[t]} / #{k},  k = 0 … n-1, or |k| ≤ reach
 
     Both series keep what order they have in themselves, so that bursts are not taken for coincidence. It is exact where
-    shifting is as good as not shifting: leave out stretches in which neither kind of moment can occur.
+    shifting is as good as not shifting: leave out stretches in which neither kind of moment can occur, and shift by no
+    more than a ``reach`` over which both are as frequent as they were.
 
     >>> coincidence(np.array([1, 0, 0, 0, 0, 0, 0, 0, 0, 0]) > 0, np.array([1, 0, 0, 0, 0, 1, 0, 0, 0, 0]) > 0)
     Coincidence(n=1, observed=1, expected=0.2, p=0.2)
@@ -60,19 +61,23 @@ def coincidence(moments: np.ndarray, others: np.ndarray) -> Coincidence:
     Args:
         moments: (time,) true where there is one of the first kind.
         others: (time,) the same of the second kind.
+        reach: the largest shift to either side; None for all.
 
     Raises:
-        ValueError: series of different lengths.
+        ValueError: series of different lengths, or a reach below 1.
 
     Source: time-shifted surrogates, Lancaster et al., Physics Reports 748 (2018), 1-60.
 
     """
     first, second = np.asarray(moments, dtype=bool), np.asarray(others, dtype=bool)
     require(first.shape == second.shape and first.ndim == 1, "others", f"a series of shape {first.shape}", second.shape)
+    require(reach is None or reach >= 1, "reach", "at least 1, or none", reach)
     n = int(first.sum())
     if not n or not second.any():
         return Coincidence(n, 0, 0.0, math.nan)
     spectrum = np.fft.rfft(second) * np.conj(np.fft.rfft(first))
     counts = np.rint(np.fft.irfft(spectrum, len(first))).astype(np.int64)
     observed = int(counts[0])
+    if reach is not None and 2 * reach + 1 < len(counts):
+        counts = np.concatenate([counts[: reach + 1], counts[-reach:]])
     return Coincidence(n, observed, float(counts.mean()), float((counts >= observed).mean()))

@@ -21,7 +21,7 @@ _PROVENANCE = ("rnnscope", "torch", "python", "machine", "threads")
 def run_study(plan: "Plan", folder: Path, *, workers: int, json: bool) -> None:
     """Train, measure, decide, draw, and say what came out; RunError at the end if anything is missing."""
     from rnnscope import figures
-    from rnnscope.experiments import store
+    from rnnscope.experiments import claim_folder, store
     from rnnscope.report import study as page
 
     n = len(plan.trainings)
@@ -29,26 +29,34 @@ def run_study(plan: "Plan", folder: Path, *, workers: int, json: bool) -> None:
         f"{plan.study.title.lower()}, preset {plan.preset}: {n} networks ({', '.join(plan.models)}; "
         f"seeds {', '.join(map(str, plan.seeds))}) with {workers} worker{'s' * (workers > 1)}; kept in {folder}"
     )
+    claim_folder(plan, folder)
     findings = _carry_out(plan, workers)
     store(findings, folder / "findings")
     files = []
     (folder / "figures").mkdir(exist_ok=True)
+    for old in (folder / "figures").glob("*.png"):
+        old.unlink()
+    if not json:
+        for line in tell(findings):
+            out.print(line)
     with named_warnings():
         for name, _, figure in page.pictures(findings, "matplotlib"):
-            files.append(figures.save(figure, folder / "figures" / f"{name}.png"))
+            if isinstance(figure, Exception):
+                err.print(f"figure {name} is left out: {figure}", style="yellow")
+            else:
+                files.append(figures.save(figure, folder / "figures" / f"{name}.png"))
         provenance = findings.networks[0].run.provenance
         shown = {key: provenance[key] for key in _PROVENANCE if key in provenance}
         report = page.write_study(findings, folder / "report.html", command=command_line(), provenance=shown)
     if json:
         print_json(facts(findings, report, files))
     else:
-        for line in tell(findings):
-            out.print(line)
         out.print(f"figures: {folder / 'figures'}")
         out.print(f"report: {report}")
-    if findings.failures:
-        told = "; ".join(f"{failure.path}: {failure.what}: {failure.reason}" for failure in findings.failures[:5])
-        n_failed = len({failure.path for failure in findings.failures})
+    failures = [failure for failure in findings.failures if not failure.final]
+    if failures:
+        told = "; ".join(f"{failure.path}: {failure.what}: {failure.reason}" for failure in failures[:5])
+        n_failed = len({failure.path for failure in failures})
         raise RunError(f"{n_failed} of {n} networks are left out of this: {told}. The same command tries again")
 
 

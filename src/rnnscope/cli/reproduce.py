@@ -21,7 +21,9 @@ def reproduce(
         str | None, o.option("How many seeds (5: 0 to 4), a range (5:8), or which (0,3,7); as many as the preset says.")
     ] = None,
     models: Annotated[str | None, o.option("Which networks, such as lstm,orthogonal; all by default.")] = None,
-    claims: Annotated[str | None, o.option("Which claims to decide, by name, such as stable-one-point.")] = None,
+    claims: Annotated[
+        str | None, o.option("Which claims to tell, by name, such as stable-one-point; all is trained.")
+    ] = None,
     changes: o.Changes = None,
     device: o.Device = None,
     workers: Annotated[int | None, o.option("Processes; by default one for each core.", "--workers")] = None,

@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from rnnscope.experiments._sweep import Findings as Findings
     from rnnscope.experiments._sweep import Plan as Plan
     from rnnscope.experiments._sweep import carry_out as carry_out
+    from rnnscope.experiments._sweep import claim_folder as claim_folder
     from rnnscope.experiments._sweep import plan as plan
     from rnnscope.experiments._sweep import store as store
     from rnnscope.experiments._sweep import stored as stored
 
 _HOMES = {
     **dict.fromkeys(("Claim", "Measurement", "Picture", "Preset", "Study", "Trained"), "_description"),
-    **dict.fromkeys(("Failure", "Findings", "Plan", "carry_out", "plan", "store", "stored"), "_sweep"),
+    **dict.fromkeys(("Failure", "Findings", "Plan", "carry_out", "claim_folder", "plan", "store", "stored"), "_sweep"),
 }
 
 

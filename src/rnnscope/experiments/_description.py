@@ -73,7 +73,7 @@ class Preset:
 
     Attributes:
         task_preset: the task's own preset to begin with.
-        n_seeds: how many seeds, from 0 on.
+        seeds: which, unless others are asked for.
         measurements: what is measured at each network, by name, given its settings.
         settings: several settings by name, each a list of changes such as "task.gap=50"; one without a name by default.
         changes: changes of settings for all.
@@ -82,7 +82,7 @@ class Preset:
     """
 
     task_preset: str
-    n_seeds: int
+    seeds: tuple[int, ...]
     measurements: Callable[[Config], Mapping[str, Measurement]]
     settings: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"": ()})
     changes: Sequence[str] = ()
@@ -97,6 +97,7 @@ class Claim:
         name: one word or a few, joined by hyphens.
         statement: the claim.
         measure: what the number is, with its unit.
+        about: the models that it is about; a seed at which one of their networks is missing decides nothing.
         value: that number, from tables of one seed; NaN where it cannot be measured.
         direction, threshold: the claim holds at a seed whose number is at least, or at most, the threshold.
 
@@ -105,6 +106,7 @@ class Claim:
     name: str
     statement: str
     measure: str
+    about: tuple[str, ...]
     value: Callable[[Tables], float]
     direction: Literal["at least", "at most"]
     threshold: float
@@ -138,6 +140,7 @@ class Study:
         tables: how what was found is put together, from the trained networks, by name.
         claims: what is decided.
         pictures: what is drawn.
+        looked_at: seeds that were looked at before the claims had their final form: they support none of them.
         source: where the claims come from.
 
     """
@@ -150,6 +153,7 @@ class Study:
     tables: Mapping[str, Callable[[Sequence[Trained]], xr.Dataset]]
     claims: tuple[Claim, ...]
     pictures: tuple[Picture, ...]
+    looked_at: tuple[int, ...]
     source: str
 
     def preset(self, name: str) -> Preset:

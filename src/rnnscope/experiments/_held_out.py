@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 import xarray as xr
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
 from rnnscope import tasks
 from rnnscope.base.errors import require
@@ -19,9 +21,15 @@ from rnnscope.tasks._drawn import DrawnTask
 class HeldOut(Probe):
     """Loss and metrics of a task on sequences that nobody trained on, of its own length and of multiples of it.
 
+    Of a task of classes also the accuracy under the best renaming of the answers,
+
+        matched_accuracy = max_π mean_n [π(answer_n) = class_n],   π a permutation of the classes
+
+    which is high where the network still tells the classes apart, whatever it calls them.
+
     Attributes:
         task: the name of a task whose sequences are drawn at random and have a ``length``.
-        settings: its settings, pairs of name and value.
+        task_settings: its settings, pairs of name and value.
         factors: lengths of the sequences, in the length of the settings; everything else stays as it is.
         n_sequences: how many of each length.
         seed: for drawing them.
@@ -64,12 +72,24 @@ class HeldOut(Probe):
             outputs = system.simulate(start, moved).outputs.movedim(1, 0).cpu()
             loss = task.reported(float(task.cost(outputs, targets)), targets.numel())
             metrics = {name: float(value) for name, value in task.metrics(outputs, targets).items()}
+            if task.loss == "cross-entropy" and targets.dim() == 1:
+                metrics["matched_accuracy"] = _matched(outputs[:, -1].argmax(-1), targets, outputs.shape[-1])
             rows.append({"loss": loss, **metrics})
         attrs = {"long_name": "length tested / length trained on", "units": "1"}
         variables = {
             name: ("factor", np.array([row[name] for row in rows]), {"long_name": f"{name} on fresh sequences"})
             for name in rows[0]
         }
+        if "matched_accuracy" in variables:
+            variables["matched_accuracy"][2]["long_name"] = "accuracy under the best renaming of the answers"
         for name, variable in variables.items():
             variable[2]["units"] = "nat" if name == "loss" and built.loss == "cross-entropy" else "1"
         return self.label(xr.Dataset(variables, {"factor": ("factor", np.array(self.factors, float), attrs)}))
+
+
+def _matched(answers: Tensor, classes: Tensor, n_classes: int) -> float:
+    """The accuracy under the best permutation of the answers."""
+    counts = np.zeros((n_classes, n_classes))
+    np.add.at(counts, (answers.numpy(), classes.numpy()), 1)
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    return float(counts[rows, columns].sum() / len(classes))

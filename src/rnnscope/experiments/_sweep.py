@@ -14,8 +14,10 @@ from rnnscope.execution import run_apart
 from rnnscope.experiments._description import Claim, Measurement, Study, Tables, Trained
 from rnnscope.experiments._verdicts import decide
 from rnnscope.runs import Run
-from rnnscope.runs.results import read_block, write_dataset
+from rnnscope.runs.results import read_block, remove_block, write_dataset
+from rnnscope.runs.sealed import read_sealed, write_sealed
 from rnnscope.training import Config
+from rnnscope.training.config import parse_change
 from rnnscope.training.several import Outcome, Standing, fit_several
 
 OnMeasured = Callable[[int, int, str], None]
@@ -56,6 +58,11 @@ class Failure:
     what: str
     reason: str
 
+    @property
+    def final(self) -> bool:
+        """Whether trying again would do the same: a training that diverged."""
+        return self.what == "training diverged"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
@@ -93,7 +100,7 @@ def plan(
 
     """
     chosen = study.preset(preset)
-    seeds = tuple(range(chosen.n_seeds) if seeds is None else seeds)
+    seeds = chosen.seeds if seeds is None else tuple(seeds)
     require(seeds and len(set(seeds)) == len(seeds), "seeds", "at least one, each once", list(seeds))
     require(all(type(seed) is int and seed >= 0 for seed in seeds), "seeds", "whole numbers of at least 0", list(seeds))
     models = study.models if models is None else tuple(models)
@@ -101,6 +108,12 @@ def plan(
     for model in models:
         if model not in study.models:
             raise unknown("model of this experiment", model, study.models)
+    swept = {parse_change(change)[0] for own in chosen.settings.values() for change in own}
+    for change in changes:
+        key = parse_change(change)[0]
+        clash = [name for name in swept if name == key or name.rpartition(".")[2] == key]
+        if clash:
+            raise ValueError(f"--set {change}: the experiment sets {clash[0]} itself, to several values; leave it out")
     trainings: dict[Path, Config] = {}
     names: dict[Path, str] = {}
     for model in models:
@@ -112,6 +125,7 @@ def plan(
                     study.task, model=model, preset=chosen.task_preset, changes=every, seed=seed, device=device
                 )
                 names[path] = setting
+                chosen.measurements(trainings[path])
     return Plan(
         study=study,
         preset=preset,
@@ -170,12 +184,13 @@ def carry_out(
             + "; ".join(f"{failure.path}: {failure.what}: {failure.reason}" for failure in failures[:3])
         )
     tables = {name: put_together(networks) for name, put_together in plan.study.tables.items()}
-    claims = decide(plan.claims, tables, plan.seeds)
+    planned = [(config.model["name"], plan.settings[path], config.seed) for path, config in plan.trainings.items()]
+    claims = decide(plan.claims, tables, planned)
     return Findings(plan=plan, networks=networks, tables={**tables, "claims": claims}, failures=tuple(failures))
 
 
 def _measure_all(plan: Plan, paths: Sequence[Path], n_workers: int, on_measured: OnMeasured | None) -> list[Failure]:
-    """Measure whatever is not stored yet, each in a process of its own, what takes longest first."""
+    """Measure whatever is not stored yet, each in a process of its own, one kind of measurement after the other."""
     failures: list[Failure] = []
     units: list[tuple[Path, str, Measurement]] = []
     n_all = 0
@@ -223,9 +238,30 @@ def _measure(path: Path, measurement: Measurement) -> None:
         measurement.of(Run(path))
 
 
-def store(findings: Findings, folder: Path) -> list[Path]:
-    """Write every table as netCDF, so that figures can be drawn again without anything else."""
+def claim_folder(plan: Plan, folder: Path) -> None:
+    """Say in ``folder`` which experiment it holds.
+
+    Raises:
+        RunError: it holds another one, or another preset of this one.
+
+    """
+    own = {"experiment": plan.study.task, "preset": plan.preset}
+    there = read_sealed(folder / "study.json").content if (folder / "study.json").exists() else own
+    if {key: there.get(key) for key in own} != own:
+        raise RunError(
+            f"{folder} holds the experiment {there.get('experiment')}, preset {there.get('preset')}, and is left as it "
+            "is. Choose another folder with --run"
+        )
     folder.mkdir(parents=True, exist_ok=True)
+    write_sealed(folder / "study.json", own)
+
+
+def store(findings: Findings, folder: Path) -> list[Path]:
+    """Write every table as netCDF, so that figures can be drawn again without anything else; other tables go."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("*.nc"):
+        if old.stem not in findings.tables:
+            remove_block(old)
     return [write_dataset(folder / f"{name}.nc", table) for name, table in findings.tables.items()]
 
 

@@ -5,16 +5,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from rnnscope.attractors import summarise_orbits
 from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, CYCLE, FIXED_POINT, KINDS, TORUS, UNDETERMINED
-from rnnscope.attractors.summary import OSCILLATES
-from rnnscope.base.series import SMALLEST_JUMP, Coincidence, coincidence, loss_jumps
+from rnnscope.attractors.summary import OSCILLATES, RESTS
+from rnnscope.base.series import SMALLEST_JUMP, Coincidence, coincidence
 from rnnscope.experiments._description import Picture, Trained
 
 ATTRACTOR_KINDS = (FIXED_POINT, CYCLE, CLOSED_CURVE, TORUS, CHAOS, UNDETERMINED)
 """Kinds that are counted: a continuum is no attractor, and what diverges has none."""
+REACH = 25  # epochs
 Number = Callable[[Trained], float]
 CLAIMS_PICTURE = Picture(
     file="claims", figure="claims", table="claims", caption="Each claim, its number over seeds, and the verdict."
@@ -58,14 +60,17 @@ def last_scalar(name: str) -> Number:
     return of
 
 
-def first_epoch_at(name: str, least: float) -> Number:
-    """The first epoch at which what was recorded under this name is ``least`` or more; infinity if it never was."""
+def epoch_from_which(name: str, least: float) -> Number:
+    """The epoch from which on what was recorded under this name is ``least`` or more; infinity if it is not at the end,
+    NaN if it was not recorded."""
 
     def of(network: Trained) -> float:
         scalars = network.run.scalars
-        values = scalars[name].to_numpy(float) if name in scalars else np.empty(0)
-        reached = scalars.index.to_numpy()[np.flatnonzero(values >= least)]
-        return float(reached[0]) if reached.size else math.inf
+        if name not in scalars or not len(scalars):
+            return math.nan
+        below = np.flatnonzero(~(scalars[name].to_numpy(float) >= least))
+        first = int(below[-1]) + 1 if below.size else 0
+        return float(scalars.index.to_numpy()[first]) if first < len(scalars) else math.inf
 
     return of
 
@@ -84,8 +89,7 @@ def share_without_attractor(network: Trained) -> float:
 
 
 def attractor_counts(networks: Sequence[Trained]) -> xr.Dataset:
-    """How many attractors of each kind there are at the last epoch, (run, input, kind), and the largest λ1 of all
-    limit sets there, (run, input)."""
+    """How many attractors of each kind there are at the last epoch, (run, input, kind)."""
     parts = []
     for network in networks:
         found = network.found("attractors").isel(step=-1, drop=True)
@@ -93,10 +97,7 @@ def attractor_counts(networks: Sequence[Trained]) -> xr.Dataset:
         attrs = {"long_name": "attractors under the constant input", "units": "1"}
         parts.append(
             xr.Dataset(
-                {
-                    "n_attractors": (("input", "kind"), counts, attrs),
-                    "lyapunov_exponent": found["lyapunov_exponent"].isel(exponent=0, drop=True).max("attractor"),
-                },
+                {"n_attractors": (("input", "kind"), counts, attrs)},
                 {"kind": [KINDS[kind] for kind in ATTRACTOR_KINDS]},
             )
         )
@@ -105,59 +106,61 @@ def attractor_counts(networks: Sequence[Trained]) -> xr.Dataset:
 
 def closed_curves(found: xr.Dataset) -> np.ndarray:
     """At which inputs a result of ``Attractors`` has a closed curve, or a cycle of at least three states: an
-    oscillation whose frequency has locked to the step."""
+    oscillation whose frequency has locked to the step. A torus is none."""
     kinds, periods = found["kind"].values, found["period"].values
     return ((kinds == CLOSED_CURVE) | ((kinds == CYCLE) & (periods >= 3))).any(-1)
 
 
 def coincidences(networks: Sequence[Trained]) -> xr.Dataset:
-    """Loss jumps against births and deaths of oscillation, network by network: the circular-shift test.
+    """Rises of the loss against births and deaths of oscillation, network by network: the circular-shift test.
 
-    An event is a change of the number of inputs at which the state oscillates, between two epochs at which orbits were
-    measured. A jump coincides with it where it is at one of the epochs after the first of the two, up to the one after
-    the second. Two stretches are looked at: from the first event to the end of training, with the jumps that stand out
-    among all changes of the loss (``loss_jumps``); and from the first event to the last, with every rise by a quarter.
+    An event is a change from rest to oscillation, or back, at one of the inputs, between two epochs at which orbits
+    were measured; what is undetermined is passed over. A rise, by a quarter or more from one epoch to the next,
+    coincides with it where it is at one of the epochs after the first of the two, up to the one after the second. The
+    stretch from the first event to the last is looked at: before there is nothing to coincide with, and after it the
+    loss is of another size. Shifts reach no further than ``REACH`` epochs, since both become more frequent.
     """
     words = {
-        "n_events": "births and deaths",
-        "n_jumps": "loss jumps since the first of them",
+        "n_events": "epochs with a birth or death",
+        "n_rises": "rises of the loss by a quarter between the first and the last of them",
         "observed": "of these at a birth or death",
-        "expected": "by chance",
+        "expected": "as many by chance",
         "p": "p",
-        "n_rises": "rises by a quarter between the first and the last of them",
-        "rises_observed": "of these at a birth or death",
-        "rises_expected": "by chance",
-        "rises_p": "p",
     }
     parts = []
     for network in networks:
-        values = dict(zip(words, _coincide(network), strict=True))
+        summary = summarise_orbits(network.found("orbits"))
+        scalars = network.run.scalars
+        losses = pd.Series(scalars["loss"].to_numpy(float), scalars.index)
+        n_events, test = coincide(summary["epoch"].values, summary["input_kind"].values, losses)
+        values = dict(zip(words, (n_events, *astuple(test)), strict=True))
         parts.append(
-            xr.Dataset({key: ((), value, {"long_name": words[key], "units": "1"}) for key, value in values.items()})
+            xr.Dataset({key: ((), float(v), {"long_name": words[key], "units": "1"}) for key, v in values.items()})
         )
-    return over_runs(networks, parts).assign_attrs(title="Loss jumps against births and deaths of oscillations")
+    return over_runs(networks, parts).assign_attrs(title="Rises of the loss against births and deaths of oscillations")
 
 
-def _coincide(network: Trained) -> tuple[float, ...]:
-    summary = summarise_orbits(network.found("orbits"))
-    epochs, oscillating = summary["epoch"].values, (summary["input_kind"].values == OSCILLATES).sum(-1)
-    losses = network.run.scalars["loss"].to_numpy(float)
-    jumps, events = np.zeros((2, len(losses)), dtype=bool)
-    jumps[loss_jumps(losses)] = True
-    rises = np.concatenate([[False], np.diff(np.log(losses)) >= np.log(SMALLEST_JUMP)])
-    changes = np.flatnonzero(np.diff(oscillating))
-    if not changes.size:
-        return 0.0, *_numbers(coincidence(jumps, events)), *_numbers(coincidence(rises & False, events))
-    for at in changes:
-        events[epochs[at] : epochs[at + 1] + 1] = True  # position k of the losses is epoch k + 1
-    first, last = int(epochs[changes[0]]), int(epochs[changes[-1] + 1]) + 1
-    whole = coincidence(jumps[first:], events[first:])
-    while_changing = coincidence(rises[first:last], events[first:last])
-    return float(changes.size), *_numbers(whole), *_numbers(while_changing)
-
-
-def _numbers(test: Coincidence) -> tuple[float, ...]:
-    return tuple(float(value) for value in astuple(test))
+def coincide(epochs: np.ndarray, kinds: np.ndarray, losses: pd.Series) -> tuple[int, Coincidence]:
+    """Number of events and the test, from what each input does at some epochs (epoch, input), and losses by epoch."""
+    known_epochs = losses.index.to_numpy()
+    last_epoch = int(max(epochs[-1], known_epochs[-1]))
+    events = np.zeros(last_epoch + 2, dtype=bool)
+    n_events, last = 0, np.full(kinds.shape[1], -1)
+    for at, now in enumerate(kinds):
+        known = np.isin(now, (RESTS, OSCILLATES))
+        if at and (known & (last >= 0) & (now != last)).any():
+            n_events += 1
+            events[epochs[at - 1] + 1 : epochs[at] + 2] = True
+        last = np.where(known, now, last)
+    values = np.full(last_epoch + 1, np.nan)
+    values[known_epochs] = losses.to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rises = np.concatenate([[False], np.diff(np.log(values)) >= np.log(SMALLEST_JUMP)])
+    stretch = np.flatnonzero(events[: last_epoch + 1])
+    if not stretch.size:
+        return 0, coincidence(np.zeros(1, dtype=bool), np.zeros(1, dtype=bool))
+    inside = slice(int(stretch[0]), int(stretch[-1]) + 1)
+    return n_events, coincidence(rises[inside], events[: last_epoch + 1][inside], reach=REACH)
 
 
 def of_model(table: xr.Dataset, model: str) -> xr.Dataset:
@@ -166,7 +169,7 @@ def of_model(table: xr.Dataset, model: str) -> xr.Dataset:
 
 
 def median(values: xr.DataArray | np.ndarray) -> float:
-    """The median of finite numbers; NaN where there are none."""
+    """The median of what is a number; NaN where nothing is."""
     flat = np.asarray(values, dtype=float).ravel()
     flat = flat[~np.isnan(flat)]
     return float(np.median(flat)) if flat.size else math.nan

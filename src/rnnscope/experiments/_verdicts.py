@@ -9,6 +9,7 @@ import xarray as xr
 
 from rnnscope.experiments._description import Claim, Tables
 
+Network = tuple[str, str, int]  # model, setting, seed
 Verdict = Literal["seen", "not seen", "undecided"]
 FEWEST_SEEDS = 3
 CLEAR_MAJORITY = 0.8
@@ -25,20 +26,38 @@ def verdict(values: Sequence[float], direction: str, threshold: float) -> Verdic
     >>> verdict([0.97, 1.0, 0.99], "at least", 0.95), verdict([0.97, 0.2, 0.99], "at least", 0.95)
     ('seen', 'undecided')
     """
-    measured = [value for value in values if not math.isnan(value)]
-    if len(measured) < FEWEST_SEEDS:
+    held = holds(values, direction, threshold)
+    if len(held) < FEWEST_SEEDS:
         return "undecided"
-    holds = [value >= threshold if direction == "at least" else value <= threshold for value in measured]
-    share, tolerance = float(np.mean(holds)), 1e-9
+    share, tolerance = float(np.mean(held)), 1e-9
     if share >= CLEAR_MAJORITY - tolerance:
         return "seen"
     return "not seen" if share <= 1 - CLEAR_MAJORITY + tolerance else "undecided"
 
 
-def decide(claims: Sequence[Claim], tables: Tables, seeds: Sequence[int]) -> xr.Dataset:
-    """The claims with the number of each seed and the verdict, over (claim, seed)."""
-    values = np.array([[float(claim.value(_of_seed(tables, seed))) for seed in seeds] for claim in claims])
-    values = values.reshape(len(claims), len(seeds))
+def holds(values: Sequence[float], direction: str, threshold: float) -> list[bool]:
+    """Whether the claim holds, at each seed at which it could be measured."""
+    measured = [value for value in values if not math.isnan(value)]
+    return [value >= threshold if direction == "at least" else value <= threshold for value in measured]
+
+
+def decide(claims: Sequence[Claim], tables: Tables, planned: Sequence[Network]) -> xr.Dataset:
+    """The claims with the number of each seed and the verdict, over (claim, seed).
+
+    Args:
+        claims: which.
+        tables: what was found; every one has the coordinates model, setting and seed over ``run``.
+        planned: model, setting and seed of every network that there was to be.
+
+    """
+    seeds = sorted({seed for _, _, seed in planned})
+    there = set(zip(*(tables["networks"][name].values.tolist() for name in ("model", "setting", "seed")), strict=True))
+    values = np.full((len(claims), len(seeds)), np.nan)
+    for row, claim in enumerate(claims):
+        for column, seed in enumerate(seeds):
+            wanted = {network for network in planned if network[0] in claim.about and network[2] == seed}
+            if {model for model, _, _ in wanted} == set(claim.about) and wanted <= there:
+                values[row, column] = claim.value(_of_seed(tables, seed))
     verdicts = [
         verdict(row.tolist(), claim.direction, claim.threshold) for row, claim in zip(values, claims, strict=True)
     ]
@@ -51,7 +70,7 @@ def decide(claims: Sequence[Claim], tables: Tables, seeds: Sequence[int]) -> xr.
         {"value": (("claim", "seed"), values, attrs)},
         {
             "claim": [claim.name for claim in claims],
-            "seed": list(seeds),
+            "seed": seeds,
             "statement": words("statement"),
             "measure": words("measure"),
             "direction": words("direction"),

@@ -2,8 +2,10 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import numpy as np
 from rnnscope.base.errors import require
 from rnnscope.base.files import write_text
 from rnnscope.base.intervals import median_interval
+from rnnscope.experiments._verdicts import holds
 from rnnscope.figures._style import PLOTLY_CONFIG, Backend
 from rnnscope.report._write import BIBTEX, script_safe
 
@@ -52,8 +55,8 @@ def claim_rows(claims: "xarray.Dataset") -> list[ClaimRow]:
         values = one["value"].values.astype(float)
         known = values[~np.isnan(values)]
         direction, threshold = str(one["direction"].values), float(one["threshold"])
-        holds = known >= threshold if direction == "at least" else known <= threshold
-        held = f"{int(holds.sum())} of {known.size} seeds" if known.size else "no seed could be measured"
+        n_held = sum(holds(values.tolist(), direction, threshold))
+        held = f"{n_held} of {known.size} seeds" if known.size else "no seed could be measured"
         if known.size and known.size < values.size:
             held += f" ({values.size - known.size} could not be measured)"
         rows.append(
@@ -125,30 +128,35 @@ def _heading(variable: "xarray.DataArray") -> str:
 
 
 def pictures(findings: "Findings", backend: Backend) -> Iterator[tuple[str, str, Any]]:
-    """File name, caption and figure of everything that is drawn; figures of orbits for each setting."""
+    """File name, caption and figure of everything that is drawn; where one cannot be, the error stands in its place."""
+    for name, caption, draw in _drawings(findings, backend):
+        try:
+            yield name, caption, draw()
+        except ValueError as error:
+            yield name, caption, error
+
+
+def _drawings(findings: "Findings", backend: Backend) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """What is to be drawn; figures of orbits for each setting, of the lowest seed that most models have."""
     from rnnscope import figures
 
     for picture in findings.plan.study.pictures:
         draw = figures.load(picture.figure)
         if picture.table != "orbits":
-            yield (
-                picture.file,
-                picture.caption,
-                draw(findings.tables[picture.table], backend=backend, **picture.settings),
-            )
+            table = findings.tables[picture.table]
+            yield picture.file, picture.caption, partial(draw, table, backend=backend, **picture.settings)
             continue
-        seed = min(network.seed for network in findings.networks)
-        settings = dict.fromkeys(network.setting for network in findings.networks)
-        for setting in settings:
-            shown = [n for n in findings.networks if n.seed == seed and n.setting == setting]
-            if not shown:
-                continue
+        for setting in dict.fromkeys(network.setting for network in findings.networks):
+            own = [network for network in findings.networks if network.setting == setting]
+            counts = Counter(network.seed for network in own)
+            seed = min(counts, key=lambda seed, counts=counts: (-counts[seed], seed))
+            shown = [network for network in own if network.seed == seed]
             orbits = {network.model: network.found("orbits") for network in shown}
             scalars = {network.model: network.run.scalars for network in shown}
             suffix = f"-{setting.replace(' ', '-')}" if setting else ""
             of = f" Seed {seed}{', ' + setting if setting else ''}."
-            figure = draw(orbits, scalars=scalars, backend=backend, **picture.settings)
-            yield picture.file + suffix, picture.caption + of, figure
+            drawing = partial(draw, orbits, scalars=scalars, backend=backend, **picture.settings)
+            yield picture.file + suffix, picture.caption + of, drawing
 
 
 def write_study(
@@ -175,7 +183,10 @@ def write_study(
 
     path = Path(path)
     require(path.suffix.lower() == ".html", "path", "a file name that ends in .html", str(path))
-    drawn = list(pictures(findings, "plotly"))
+    everything = list(pictures(findings, "plotly"))
+    drawn = [picture for picture in everything if not isinstance(picture[2], Exception)]
+    missing = [f"{failure.path}: {failure.what}: {failure.reason}" for failure in findings.failures]
+    missing += [f"figure {name}: {error}" for name, _, error in everything if isinstance(error, Exception)]
     environment = Environment(
         loader=PackageLoader("rnnscope", "report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -191,7 +202,8 @@ def write_study(
         rule=claims.attrs["rule"],
         pictures=[(name, caption) for name, caption, _ in drawn],
         numbers=number_tables(findings),
-        failures=findings.failures,
+        missing=missing,
+        looked_at=[seed for seed in plan.seeds if seed in plan.study.looked_at],
         command=command,
         provenance=provenance or {},
         settings=_settings(findings),

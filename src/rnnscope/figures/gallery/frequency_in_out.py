@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray
 
 _WANTED, _LEARNED = "wanted frequency (rad/step)", "learned frequency (rad/step)"
-_CLOSED_WORDS, _OTHERWISE_WORDS = "closed curve", "oscillates otherwise"
+_CLOSED_WORDS, _OTHERWISE_WORDS = "closed curve or cycle", "oscillates otherwise"
 _RANGE_WORDS, _EQUAL_WORDS = "trained range", "equal"
 _STILL_WORDS = ("does not", "oscillate")
 _REACH = 1.5  # the value axis ends at this many times the largest wanted frequency where something lies beyond
