@@ -40,13 +40,13 @@ def call(*arguments, status=0):
 def folder(tmp_path_factory):
     """A tiny sine study of two models and three seeds."""
     path = tmp_path_factory.mktemp("study") / "sine"
-    call("reproduce", "sine", "--models", "lstm,stable-lstm", "--run", path, "--workers", 1, *words(TINY))
+    call(*again(path))
     return path
 
 
-def again(folder, *options):
-    arguments = ["reproduce", "sine", "--models", "lstm,stable-lstm", "--run", folder, "--workers", 1, *options]
-    return [str(argument) for argument in (*arguments, *words(TINY))]
+def again(folder, *options, seeds="3"):
+    arguments = ["reproduce", "sine", "--models", "lstm,stable-lstm", "--seeds", seeds, "--run", folder, "--workers", 1]
+    return [str(argument) for argument in (*arguments, *options, *words(TINY))]
 
 
 def test_everything_is_there(folder):
@@ -55,6 +55,7 @@ def test_everything_is_there(folder):
     }  # fmt: skip
     tables = experiments.stored(folder / "findings")
     assert set(tables) == {*sine.STUDY.tables, "claims"}
+    assert json.loads((folder / "study.json").read_text())["experiment"] == "sine"
     assert tables["networks"]["model"].values.tolist() == ["lstm"] * 3 + ["stable-lstm"] * 3
     assert tables["networks"]["seed"].values.tolist() == [0, 1, 2] * 2
     assert tables["continuation"].sizes == {"run": 6, "input": 31, "window": 10}
@@ -119,7 +120,7 @@ def test_some_claims_only(folder, capsys):
 
 def test_more_seeds_use_what_is_there(folder, capsys):
     before = (folder / "lstm" / "seed-0" / "provenance.json").stat().st_mtime_ns
-    call(*again(folder, "--seeds", "0,3", "--json"))
+    call(*again(folder, "--json", seeds="0,3"))
     found = json.loads(capsys.readouterr().out)
     assert found["seeds"] == [0, 3]
     assert (folder / "lstm" / "seed-0" / "provenance.json").stat().st_mtime_ns == before
@@ -169,8 +170,9 @@ def test_symbols(tmp_path, capsys):
         (["sine", "--models", "lstm,lstm"], "each once"),
         (["sine", "--claims", "stable"], "unknown claim 'stable'"),
         (["sine", "--set", "task.lenght=3"], "unknown setting of task 'lenght'"),
-        (["symbols", "--set", "task.gap=90"], "gap: expected at most"),
+        (["symbols", "--set", "task.gap=90"], "the experiment sets task.gap itself"),
         (["symbols", "--set", "task.n_classes=5"], "n_classes: expected"),
+        (["sine", "--compile"], "--compile: sine measures no costs"),
         (["sine", "--workers", "0"], "workers: expected a positive whole number"),
         (["chaotic-lstm", "--seeds", "3"], "--seeds: chaotic-lstm is about one network"),
         (["sin"], "unknown experiment 'sin': did you mean 'sine'"),
@@ -197,12 +199,29 @@ def test_a_measurement_that_fails_costs_its_network_only(folder, monkeypatch):
 
     monkeypatch.setattr(_sweep, "_measure", measure)
     monkeypatch.setattr(Measurement, "missing", lambda self, run: [1])
-    plan = experiments.plan(sine.STUDY, folder, models=["lstm", "stable-lstm"], changes=TINY)
+    plan = experiments.plan(sine.STUDY, folder, models=["lstm", "stable-lstm"], seeds=[0, 1, 2], changes=TINY)
     found = experiments.carry_out(plan)
     assert {str(failure.path) for failure in found.failures} == {broken}
     assert all("No space left" in failure.reason for failure in found.failures)
     assert len(found.networks) == 5
     assert np.isnan(found.tables["claims"]["value"].sel(claim="frequency-inside", seed=1))
+
+
+def test_a_figure_that_cannot_be_drawn_costs_that_figure_only(folder, capsys, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("nothing to draw")
+
+    load = figures.load
+    monkeypatch.setattr(figures, "load", lambda name: refuse if name == "error-horizon" else load(name))
+    call(*again(folder))
+    told = capsys.readouterr()
+    assert "figure error-horizon is left out: nothing to draw" in told.err
+    assert "exactly one attractor" in told.out
+    assert not (folder / "figures" / "error-horizon.png").exists()
+    assert "figure error-horizon: nothing to draw" in (folder / "report.html").read_text()
+    monkeypatch.undo()
+    call(*again(folder))
+    assert (folder / "figures" / "error-horizon.png").exists()
 
 
 def start(folder, *changes, seeds="3"):
@@ -276,7 +295,8 @@ def test_interrupted_and_killed_sweeps_go_on(tmp_path):
 @pytest.mark.slow
 def test_full_disk(tmp_path):
     folder = tmp_path / "study"
-    arguments = ["reproduce", "sine", "--models", "lstm", "--workers", "1", "--run", str(folder), *words(TINY)]
+    arguments = ["reproduce", "sine", "--models", "lstm", "--workers", "1", "--run", str(folder)]
+    arguments += words(TINY)
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000)); "
         "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
@@ -285,5 +305,6 @@ def test_full_disk(tmp_path):
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180)
     assert ended.returncode == 2, ended.stderr
     assert "Traceback" not in ended.stderr
+    assert "File too large" in ended.stderr or "No space left" in ended.stderr
     call(*arguments)
     assert (folder / "report.html").exists()

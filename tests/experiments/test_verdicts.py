@@ -51,17 +51,20 @@ def test_each_seed_is_decided_from_its_own_networks():
         {"loss": ("run", [1.0, 2.0, 3.0, 10.0])},
         {"model": ("run", ["a", "a", "a", "b"]), "seed": ("run", [0, 1, 2, 2]), "setting": ("run", [""] * 4)},
     )
+    planned = [("a", "", 0), ("a", "", 1), ("a", "", 2), ("b", "", 2)]
 
     def of_b(tables):
         found = tables["networks"]["loss"].values[tables["networks"]["model"].values == "b"]
         return float(found[0]) if found.size else NAN
 
+    def total(tables):
+        return float(tables["networks"]["loss"].sum())
+
     claims = [
-        Claim(name="sum", statement="s", measure="m", value=lambda tables: float(tables["networks"]["loss"].sum()),
-              direction="at most", threshold=5.0),
-        Claim(name="b", statement="s", measure="m", value=of_b, direction="at least", threshold=1.0),
+        Claim(name="sum", statement="s", measure="m", about=("a",), value=total, direction="at most", threshold=5.0),
+        Claim(name="b", statement="s", measure="m", about=("b",), value=of_b, direction="at least", threshold=1.0),
     ]  # fmt: skip
-    found = decide(claims, {"networks": table}, [0, 1, 2])
+    found = decide(claims, {"networks": table}, planned)
     np.testing.assert_array_equal(found["value"], [[1.0, 2.0, 13.0], [NAN, NAN, 10.0]])
     assert found["verdict"].values.tolist() == ["undecided", "undecided"]
     assert found.attrs["rule"] == RULE
@@ -83,7 +86,9 @@ def test_descriptions_are_whole(name):
         assert picture.figure in figures.names()
         assert picture.table in {*study.tables, "claims", "orbits"}
     for preset in study.presets.values():
-        assert preset.n_seeds >= 3
+        assert len(preset.seeds) >= 3
+        assert not set(preset.seeds) & set(study.looked_at)
+    assert all(set(claim.about) <= set(study.models) for claim in study.claims)
     with pytest.raises(ValueError, match="unknown preset 'quik': did you mean 'quick'"):
         study.preset("quik")
     with pytest.raises(ValueError, match="unknown claim 'stable-one': did you mean 'stable-one-point'"):

@@ -271,7 +271,7 @@ def median_lines(figure, panel):
     if hasattr(figure, "to_json"):
         axis = "x" if panel == 0 else f"x{panel + 1}"
         lines = [trace for trace in figure.data if trace.mode == "lines+markers" and trace.xaxis == axis]
-        return {"closed" if line.name == "closed curve" else "without": np.array(line.y) for line in lines}
+        return {"closed" if line.name == "curve or cycle" else "without": np.array(line.y) for line in lines}
     lines = [line for line in figure.axes[panel].get_lines() if line.get_marker() in ("o", "s")]
     return {"closed" if line.get_marker() == "o" else "without": line.get_ydata() for line in lines}
 
@@ -287,7 +287,7 @@ def test_error_horizon_draws_medians_over_the_pairs_of_each_group(quantity, back
         np.testing.assert_allclose(lines["closed"], np.median(values[:, 0], axis=0))
         np.testing.assert_allclose(lines["without"], np.median(values[:, 1:3].reshape(6, 3), axis=0))
     said = words(figure)
-    for word in ("closed curve: 3 pairs", "no closed curve: 6 pairs", "a constant zero output", "(training lengths)"):
+    for word in ("curve or cycle: 3 pairs", "neither: 6 pairs", "a constant zero output", "(training lengths)"):
         assert word in said
     assert ("best phase" in said) == (quantity == "phase_free_error")
 
@@ -296,11 +296,11 @@ def test_error_horizon_draws_medians_over_the_pairs_of_each_group(quantity, back
 def test_error_horizon_of_inputs_outside_and_all(backend):
     data = make_continuation(("lstm",), 1)
     outside = rs.figures.error_horizon(data, inputs="outside", backend=backend)
-    assert "closed curve: 1 pair" in words(outside)
-    assert "no closed curve" not in words(outside)
+    assert "curve or cycle: 1 pair" in words(outside)
+    assert "neither" not in words(outside)
     np.testing.assert_allclose(median_lines(outside, 0)["closed"], data["phase_free_error"].values[0, 3])
     everything = words(rs.figures.error_horizon(data, inputs="all", backend=backend))
-    assert "closed curve: 2 pairs" in everything
+    assert "curve or cycle: 2 pairs" in everything
     assert "left out" not in everything
 
 
@@ -536,7 +536,7 @@ def test_frequency_in_out_draws_each_network_where_it_oscillates(backend):
         assert ticks == [[[0.1, 0]], [[0.1, 1]]]
     said = words(figure)
     for word in (
-        "seed 0", "seed 1", "closed curve", "oscillates otherwise", "equal", "trained range", "does not",
+        "seed 0", "seed 1", "closed curve or cycle", "oscillates otherwise", "equal", "trained range", "does not",
         "wanted frequency (rad/step)", "learned frequency (rad/step)",
     ):  # fmt: skip
         assert word in said
@@ -549,14 +549,14 @@ def test_frequency_in_out_where_all_or_none_oscillate(backend):
     assert "does not" not in words(everywhere)
     nowhere = data.assign(learned_frequency=data["learned_frequency"] * np.nan)
     said = words(rs.figures.frequency_in_out(nowhere, backend=backend))
-    assert "closed curve" not in said
+    assert "closed curve or cycle" not in said
     assert "does not" in said
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_learned_frequencies_far_beyond_the_wanted_are_triangles_at_the_upper_edge(backend):
     data = make_frequencies(("lstm", "gru"), 1)
-    data["learned_frequency"][0, [0, 2]] = [np.pi, 0.76]  # wanted 0.5, no closed curve, and 0.3, a closed curve
+    data["learned_frequency"][0, [0, 2]] = [np.pi, 0.76]  # wanted 0.5, neither, and 0.3, a closed curve
     figure = rs.figures.frequency_in_out(data, backend=backend)
     if backend == "matplotlib":
         assert figure.axes[0].get_ylim()[1] == figure.axes[1].get_ylim()[1] == 0.75
@@ -636,8 +636,11 @@ def test_claims_of_one_seed_and_of_values_that_are_missing(backend):
     data["value"][1] = np.inf
     data["threshold"][2] = np.nan
     said = words(rs.figures.claims(data, backend=backend))
-    for word in ("0.625 [0.5, 0.75]", "2 of 3 seeds", "not measured", "–"):
+    for word in ("0.625 [0.5, 0.75]", "2 of 3 seeds", "never", "–"):
         assert word in said
+    assert "never [" not in said
+    data["value"][1] = np.nan
+    assert "not measured" in words(rs.figures.claims(data, backend=backend))
 
 
 @pytest.mark.parametrize("verdict", ["seen", "not seen", "undecided"])

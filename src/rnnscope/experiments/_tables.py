@@ -95,10 +95,11 @@ def attractor_counts(networks: Sequence[Trained]) -> xr.Dataset:
         found = network.found("attractors").isel(step=-1, drop=True)
         counts = np.stack([(found["kind"].values == kind).sum(-1) for kind in ATTRACTOR_KINDS], axis=-1)
         attrs = {"long_name": "attractors under the constant input", "units": "1"}
+        labels = {"input_label": found["input_label"]} if "input_label" in found.coords else {}
         parts.append(
             xr.Dataset(
                 {"n_attractors": (("input", "kind"), counts, attrs)},
-                {"kind": [KINDS[kind] for kind in ATTRACTOR_KINDS]},
+                {"kind": [KINDS[kind] for kind in ATTRACTOR_KINDS], **labels},
             )
         )
     return over_runs(networks, parts)

@@ -81,16 +81,24 @@ class _Row:
     @classmethod
     def of(cls, claim: "xarray.Dataset") -> "_Row":
         values = claim["value"].values.astype(float)
-        known = values[np.isfinite(values)]
+        known = np.sort(values[~np.isnan(values)])
         remark = f"{known.size} of {_study.plural(values.size, 'seed')}" if 0 < known.size < values.size else ""
-        measured = f"{np.median(known):.3g}" if known.size else "not measured"
-        if known.size > 1:
-            measured += f" [{known.min():.3g}, {known.max():.3g}]"
+        measured = "not measured"
+        if known.size:
+            middle = known[(known.size - 1) // 2 : known.size // 2 + 1].mean()
+            measured = _short(middle)
+            if known.size > 1 and not _short(known[0]) == _short(known[-1]) == measured:
+                measured += f" [{_short(known[0])}, {_short(known[-1])}]"
         threshold = float(claim["threshold"])
         sign = _DIRECTIONS[str(claim["direction"].item())]
         wanted = f"{sign}\u00a0{threshold:.3g}" if np.isfinite(threshold) else "–"
         statement, measure, verdict = (str(claim[name].item()) for name in ("statement", "measure", "verdict"))
         return cls(statement, measure, measured, remark, wanted, verdict)
+
+
+def _short(value: float) -> str:
+    """A number of three digits; one that is without limit is never reached."""
+    return f"{value:.3g}" if np.isfinite(value) else "never"
 
 
 def _measured_heading(n_seeds: int) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import xarray
 
 _QUANTITIES = {"phase_free_error": "mean squared error, best phase", "error": "mean squared error"}
-_CLOSED = {True: ("closed curve or cycle", _style.OSCILLATES), False: ("neither", _style.RESTS)}
+_CLOSED = {True: ("curve or cycle", _style.OSCILLATES), False: ("neither", _style.RESTS)}
 _SCREEN = {True: "#2f7fd0", False: "#dd9420"}
 _ZERO_OUTPUT = 0.5  # the mean square of a sine
 _ZERO_WORDS = "a constant zero output"
