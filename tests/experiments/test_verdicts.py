@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rnnscope.experiments import Claim, load
 from rnnscope.experiments._verdicts import RULE, decide, verdict
-from rnnscope.report.study import claim_rows
+from rnnscope.report.study import claim_rows, number_tables
 
 NAN, INF = math.nan, math.inf
 
@@ -93,3 +93,18 @@ def test_descriptions_are_whole(name):
         study.preset("quik")
     with pytest.raises(ValueError, match="unknown claim 'stable-one': did you mean 'stable-one-point'"):
         study.chosen_claims(["stable-one"])
+
+
+def test_numbers_over_seeds_stand_by_model_and_setting():
+    table = xr.Dataset(
+        {"loss": ("run", [1.0, 3.0, 5.0, INF], {"long_name": "final loss", "units": "nat"}), "scalar": ((), 1.0)},
+        {"model": ("run", ["a", "a", "b", "b"]), "seed": ("run", [0, 1, 0, 1]), "setting": ("run", ["", "", "x", "x"])},
+        {"title": "Losses"},
+    )
+
+    class Findings:
+        tables = {"networks": table.drop_vars("scalar"), "wide": table.expand_dims(input=2)}  # noqa: RUF012
+
+    (found,) = number_tables(Findings)  # pyright: ignore[reportArgumentType]
+    assert (found.title, found.columns) == ("Losses", ("a", "b, x"))
+    assert found.rows == (("final loss (nat)", "2 [1, 3]", "5 [5, never]"),)

@@ -40,7 +40,7 @@ class ClaimRow:
 
 @dataclass(frozen=True)
 class NumberTable:
-    """Numbers of the networks, over seeds: median and range; a row for each model and setting."""
+    """Numbers of the networks, over seeds: median and interval; a column for each model and setting."""
 
     title: str
     columns: tuple[str, ...]
@@ -74,17 +74,15 @@ def claim_rows(claims: "xarray.Dataset") -> list[ClaimRow]:
 
 
 def number_tables(findings: "Findings") -> list[NumberTable]:
-    """Numbers of every table that has one for each network, by model and setting."""
+    """Numbers of every table that has one for each network, a row each, by model and setting."""
     found = []
     for table in findings.tables.values():
         names = [str(name) for name, variable in table.data_vars.items() if variable.dims == ("run",)]
         if set(table.dims) != {"run"} or not names:
             continue
-        columns = tuple(_heading(table[name]) for name in names)
-        rows = []
-        for label, chosen in groups(table):
-            rows.append((label, *(over_seeds(chosen[name].values) for name in names)))
-        found.append(NumberTable(str(table.attrs.get("title", "Numbers")), columns, tuple(rows)))
+        chosen = dict(groups(table))
+        rows = [(_heading(table[name]), *(over_seeds(own[name].values) for own in chosen.values())) for name in names]
+        found.append(NumberTable(str(table.attrs.get("title", "Numbers")), tuple(chosen), tuple(rows)))
     return found
 
 
@@ -99,7 +97,7 @@ def groups(table: "xarray.Dataset") -> "Iterator[tuple[str, xarray.Dataset]]":
 
 
 def over_seeds(values: np.ndarray) -> str:
-    """Median and range of the numbers of different seeds.
+    """Median and interval of the numbers of different seeds; their range where one is without limit.
 
     >>> over_seeds(np.array([0.5, 0.25, 1.0])), over_seeds(np.array([1.0, 1.0])), over_seeds(np.array([np.nan]))
     ('0.5 [0.25, 1]', '1', '–')
