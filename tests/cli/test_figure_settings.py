@@ -41,7 +41,7 @@ def test_values_are_of_the_type_that_the_figure_knows():
         figure_settings("attractor-counts", {"inputs": "none at all"}, figures.settings_of("attractor-counts"))
     with pytest.raises(ValueError, match="unknown figure 'tunel': did you mean 'tunnel'"):
         figures.settings_of("tunel")
-    assert list(figures.settings_of("orbit-diagram", 2)) == ["inputs", "output", "value_range"]
+    assert list(figures.settings_of("orbit-diagram", 2)) == ["inputs", "output", "value_range", "equal_axes"]
 
 
 def test_the_command_line_draws_with_settings(run_copy, tmp_path, capsys, monkeypatch):

@@ -63,7 +63,7 @@ def test_everything_is_there(folder):
     run = Run(folder / "lstm" / "seed-1")
     assert run.status == "finished"
     assert run.config["seed"] == 1
-    assert run.provenance["command"].startswith("rnnscope ")
+    assert run.provenance["command"].startswith("rnnscope")
 
 
 def test_numbers_are_those_of_the_runs(folder):
@@ -91,7 +91,7 @@ def test_the_page_is_whole(folder):
         if picture.figure != "claims":
             assert f'id="figure-{picture.file}"' in page
     assert not re.search(r'(?:src|href)\s*=\s*"(?!#)', page.split("<script>")[0])
-    assert "<pre>rnnscope " in page
+    assert "<pre>rnnscope" in page
 
 
 def test_the_same_again_measures_nothing(folder, capsys, monkeypatch):

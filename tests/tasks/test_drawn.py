@@ -197,7 +197,8 @@ def test_the_whole_way_of_symbols_on_the_command_line(tmp_path, capsys):
     assert "validation accuracy" in shown.err
     orbits = run.probe("orbits")
     assert orbits.sizes["input"] == 6
-    assert orbits["input_value"].attrs["long_name"] == "symbol held, one-hot, relevant ones first"
+    assert orbits["input_value"].attrs["long_name"] == "symbol held, one-hot"
+    assert orbits["input_label"].values[[1, 2]].tolist() == ["relevant symbol 1", "distractor 2"]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"]])
