@@ -1,7 +1,9 @@
 """Atomic files, random numbers that leave the global state alone, names with a near match."""
 
+import re
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ import torch
 from rnnscope.base import catalogue, errors
 from rnnscope.base.files import replacing, write_text
 from rnnscope.base.randomness import make_generator, seeded, spawn_seed, undisturbed
-from rnnscope.base.threads import torch_threads
+from rnnscope.base.threads import map_over_threads, torch_threads
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -44,6 +46,20 @@ def test_global_random_state_is_put_back():
         inside = torch.rand(2)
     assert torch.equal(torch.rand(2), expected)
     assert not torch.equal(inside, expected)
+
+
+def openmp_threads(_=None):
+    return int(re.search(r"omp_get_max_threads\(\) : (\d+)", torch.__config__.parallel_info())[1])
+
+
+def test_every_worker_thread_has_one_thread_inside_operations():
+    with torch_threads(2):
+        with map_over_threads(3) as mapped:
+            assert set(mapped(openmp_threads, range(6))) == {1}
+        with map_over_threads(1) as mapped:
+            assert list(mapped(openmp_threads, range(2))) == [1, 1]
+            assert set(mapped(lambda _: threading.get_ident(), range(2))) == {threading.get_ident()}
+        assert torch.get_num_threads() == 2
 
 
 def test_threads_are_put_back():

@@ -127,6 +127,13 @@ def test_more_seeds_use_what_is_there(folder, capsys):
     assert all(claim["verdict"] == "undecided" for claim in found["claims"])  # two seeds decide nothing
 
 
+def test_it_is_no_run_but_holds_some(folder, capsys):
+    call("show", folder, status=2)
+    assert "an experiment over seeds (its page is report.html), no run" in capsys.readouterr().err
+    call("show", *sorted((folder / "lstm").iterdir()))
+    assert "lstm" in capsys.readouterr().out
+
+
 def test_figures_from_what_is_stored(folder):
     tables = experiments.stored(folder / "findings")
     for name, table in (("error-horizon", "continuation"), ("frequency-in-out", "frequencies"), ("claims", "claims")):

@@ -33,8 +33,9 @@ _COMMANDS = {
     "With settings of the figure: rnnscope figure orbit-diagram runs/demo -o two.pdf --set 'inputs=[0,9]' "
     "--set 'value_range=[-1,1]' (a wrong name lists all)\n\n"
     "Of a study: rnnscope figure claims runs/sine-quick -o claims.pdf",
-    "reproduce": "Repeat an experiment of the papers: measure, draw its figures, and say what came out.\n\n"
-    "Example: rnnscope reproduce chaotic-lstm --run runs/chaotic",
+    "reproduce": "Repeat an experiment of the papers: train over seeds, measure, draw, and decide its claims. The same "
+    "command goes on with what was interrupted.\n\n"
+    "Example: rnnscope reproduce sine --seeds 5; rnnscope reproduce chaotic-lstm --compile",
     "import": "Make a run of a result folder of the paper's authors' code.\n\n"
     "Example: rnnscope import output-1 --run runs/theirs",
     "report": "Write one self-contained page about one or several runs.\n\n"

@@ -47,6 +47,10 @@ class Run:
         self.path = Path(path)
         if not layout.is_run(self.path):
             there = "no such folder" if not self.path.exists() else "not a run folder (it has no provenance.json)"
+            if (self.path / "study.json").exists():
+                there = (
+                    "an experiment over seeds (its page is report.html), no run; its runs are the folders seed-… in it"
+                )
             raise RunError(f"{self.path}: {there}; 'rnnscope runs DIR' lists the runs in a folder")
         self._model = model
         self.damaged: list[str] = []

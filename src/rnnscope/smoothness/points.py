@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import vmap
 
 from rnnscope.base.errors import require
-from rnnscope.base.threads import denormals_as_zero, torch_threads
+from rnnscope.base.threads import denormals_as_zero, map_over_threads
 from rnnscope.smoothness import _layouts
 from rnnscope.smoothness._kernels import Kernel, NoKernel, kernel_for
 from rnnscope.smoothness.objective import LOSSES, Objective, cost, examine
@@ -157,12 +157,12 @@ def _over_portions(
                 return work(layouts[chosen.start]).cpu()
 
         found: list[Tensor] = []
-        with torch_threads(1 if plain else None), ThreadPoolExecutor(n_threads) as threads:
+        with map_over_threads(n_threads) if plain else nullcontext(map) as mapped:
             for first in range(0, n, at_once * n_threads):
                 last = min(first + at_once * n_threads, n)
                 slices = [slice(k, min(k + at_once, last)) for k in range(first, last, at_once)]
                 layouts = {chosen.start: maker(system, _some_of(points, chosen)) for chosen in slices}
-                found += threads.map(portion, slices) if plain else map(portion, slices)
+                found += mapped(portion, slices)
                 if progress is not None:
                     progress(last, n)
     return torch.cat(found)
@@ -203,12 +203,12 @@ def _through_fused(
 
     found: list[float] = []
     at_once = max(n_threads, min(_FEWEST * n_threads, memory // per_point))
-    with torch_threads(1), ThreadPoolExecutor(n_threads) as threads:
+    with map_over_threads(n_threads) as mapped:
         for first in range(0, n, at_once):
             chosen = slice(first, min(first + at_once, n))
             portion = _some_of(points, chosen)
             each = [{name: p[k] for name, p in portion.items()} for k in range(chosen.stop - first)]
-            found += threads.map(one, each)
+            found += mapped(one, each)
             if progress is not None:
                 progress(chosen.stop, n)
     return torch.tensor(found, dtype=torch.float64)
@@ -270,8 +270,8 @@ def _through_kernel(
             return _summed(kernel, weights, system, data)[: chosen.stop - first]
 
     found: list[Tensor] = []
-    with torch_threads(1), ThreadPoolExecutor(n_threads) as threads:
-        for first, summed in zip(range(0, n, at_once), threads.map(portion, range(0, n, at_once)), strict=True):
+    with map_over_threads(n_threads) as mapped:
+        for first, summed in zip(range(0, n, at_once), mapped(portion, range(0, n, at_once)), strict=True):
             found.append(summed)
             if progress is not None:
                 progress(min(first + at_once, n), n)
