@@ -35,7 +35,7 @@ _COMMANDS = {
     "Of a study: rnnscope figure claims runs/sine-quick -o claims.pdf",
     "reproduce": "Repeat an experiment of the papers: train over seeds, measure, draw, and decide its claims. The same "
     "command goes on with what was interrupted.\n\n"
-    "Example: rnnscope reproduce sine --seeds 5; rnnscope reproduce chaotic-lstm --compile",
+    "Example: rnnscope reproduce sine --seeds 3:8; rnnscope reproduce chaotic-lstm --compile",
     "import": "Make a run of a result folder of the paper's authors' code.\n\n"
     "Example: rnnscope import output-1 --run runs/theirs",
     "report": "Write one self-contained page about one or several runs.\n\n"
