@@ -18,7 +18,7 @@ def reproduce(
     *,
     preset: Annotated[str | None, o.option("quick (default) or paper; sine and symbols.")] = None,
     seeds: Annotated[
-        str | None, o.option("How many seeds (5: 0 to 4), a range (5:8), or which (0,3,7); those of the preset (3:6) by default.")
+        str | None, o.option("How many seeds (5: 0 to 4), a range (3:8), or which (0,3,7); the preset's by default.")
     ] = None,
     models: Annotated[str | None, o.option("Which networks, such as lstm,orthogonal; all by default.")] = None,
     claims: Annotated[
