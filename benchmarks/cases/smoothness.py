@@ -140,6 +140,59 @@ def hessian() -> list[Timing]:
     return [compare(name, lambda: operator @ vector, gradient, at_most=15.0, repeats=3, note="graph kept")]
 
 
+def derivatives() -> list[Timing]:
+    """Derivatives along trajectories from the Jacobians of all steps, against differentiating step after step; and the
+    sensitivity of a large state by products, against forming its Jacobian."""
+    from rnnscope.smoothness._linearised import Course
+    from rnnscope.smoothness._per_start import Trajectories
+    from rnnscope.smoothness.sensitivity import log_state_sensitivity
+    from rnnscope.systems import as_system
+
+    torch.manual_seed(0)
+    n_steps, n_products = 200, 10
+    system = as_system((nn.LSTM(1, 32, batch_first=True), nn.Linear(32, 1))).to(torch.float64)
+    starts, drive = torch.randn(8, system.state_size).double(), torch.randn(8, n_steps, 1).double()
+
+    def squares(outputs: torch.Tensor) -> torch.Tensor:
+        return outputs.square().mean((1, 2))
+
+    def all_of(paths: Trajectories) -> torch.Tensor:
+        product, vectors = paths.hessian(squares), paths.jacobian()[:, 0]
+        for _ in range(n_products):
+            vectors = product(vectors)
+            vectors = vectors / vectors.norm(dim=1, keepdim=True)
+        return vectors
+
+    def ours() -> torch.Tensor:
+        return all_of(Course(system, starts, lambda t: drive[:, t], n_steps).first(n_steps))  # pyright: ignore[reportArgumentType]
+
+    def step_after_step() -> torch.Tensor:
+        return all_of(Trajectories(system, starts, lambda t: drive[:, t], n_steps))
+
+    large = as_system((nn.LSTM(1, 200, batch_first=True), nn.Linear(200, 1))).to(torch.float64)
+    begin, few = torch.randn(8, large.state_size).double(), torch.randn(8, 100, 1).double()
+
+    def by_products() -> torch.Tensor:
+        return log_state_sensitivity(large, begin, few, dense=False).logs
+
+    def formed() -> torch.Tensor:
+        return log_state_sensitivity(large, begin, few, dense=True).logs
+
+    def equal() -> None:
+        torch.testing.assert_close(ours(), step_after_step(), rtol=1e-6, atol=1e-8)
+
+    def equal_too() -> None:
+        torch.testing.assert_close(by_products(), formed(), rtol=0, atol=1e-7)
+
+    hessian_name = f"{n_products} Hessian products, LSTM 32, 8 starts × {n_steps} steps, against step after step"
+    state_name = "state sensitivity, LSTM 200, 8 × 100, by products against the whole Jacobian"
+    with torch_threads(1):
+        return [
+            compare(hessian_name, ours, step_after_step, at_most=1.0, equal=equal, repeats=3),
+            compare(state_name, by_products, formed, at_most=1.0, equal=equal_too, repeats=3),
+        ]
+
+
 def _scaled(timing: Timing, times: int, target: str) -> Timing:
     """The reference counted so many times."""
     ratio = timing.ratio / times
@@ -149,4 +202,6 @@ def _scaled(timing: Timing, times: int, target: str) -> Timing:
     )  # fmt: skip
 
 
-CASES: dict[str, Callable[[], list[Timing]]] = {"plane": plane, "wider": wider, "hessian": hessian}
+CASES: dict[str, Callable[[], list[Timing]]] = {
+    "plane": plane, "wider": wider, "hessian": hessian, "derivatives": derivatives,
+}  # fmt: skip
