@@ -1,5 +1,6 @@
 """The numbers that decide claims: hand-made tables with known answers."""
 
+import json
 import math
 
 import numpy as np
@@ -145,9 +146,9 @@ def counts(numbers, accuracy, model=LSTM):
 )
 def test_attractors_under_distractors(numbers, accuracy, expected):
     tables = counts(numbers, accuracy)
-    np.testing.assert_equal(symbols.attractors_per_class(tables, LSTM), expected)
-    np.testing.assert_equal(symbols.attractors_per_class(tables, LSTM, per_class=True), expected / 4)
-    assert math.isnan(symbols.attractors_per_class(tables, ORTHOGONAL))
+    np.testing.assert_equal(symbols.attractors_under_distractors(tables, LSTM), expected)
+    np.testing.assert_equal(symbols.attractors_under_distractors(tables, LSTM, per_class=True), expected / 4)
+    assert math.isnan(symbols.attractors_under_distractors(tables, ORTHOGONAL))
 
 
 def networks(rows, n_epochs=100):
@@ -243,8 +244,16 @@ def test_a_folder_holds_one_experiment(tmp_path):
         experiments.plan(sine.STUDY, folder, preset="paper"),
         experiments.plan(symbols.STUDY, folder),
     ):
-        with pytest.raises(RunError, match="holds the experiment sine, preset quick"):
+        with pytest.raises(RunError, match="holds the experiment 'Sine generation', preset quick"):
             experiments.claim_folder(other, folder)
+
+
+def test_what_a_folder_holds_is_written_anew_where_it_is_damaged(tmp_path):
+    plan = experiments.plan(sine.STUDY, tmp_path)
+    for damaged in ("{", '{"experiment": "Sine generation"}', "[]"):
+        (tmp_path / "study.json").write_text(damaged)
+        experiments.claim_folder(plan, tmp_path)
+        assert json.loads((tmp_path / "study.json").read_text())["preset"] == "quick"
 
 
 def test_continuum_share():

@@ -55,7 +55,7 @@ def test_everything_is_there(folder):
     }  # fmt: skip
     tables = experiments.stored(folder / "findings")
     assert set(tables) == {*sine.STUDY.tables, "claims"}
-    assert json.loads((folder / "study.json").read_text())["experiment"] == "sine"
+    assert json.loads((folder / "study.json").read_text())["experiment"] == "Sine generation"
     assert tables["networks"]["model"].values.tolist() == ["lstm"] * 3 + ["stable-lstm"] * 3
     assert tables["networks"]["seed"].values.tolist() == [0, 1, 2] * 2
     assert tables["continuation"].sizes == {"run": 6, "input": 31, "window": 10}
@@ -179,6 +179,7 @@ def test_symbols(tmp_path, capsys):
         (["sine", "--set", "task.lenght=3"], "unknown setting of task 'lenght'"),
         (["symbols", "--set", "task.gap=90"], "the experiment sets task.gap itself"),
         (["symbols", "--set", "task.n_classes=5"], "n_classes: expected"),
+        (["sine", "--device", "foo"], "expected cpu or cuda, came 'foo'"),
         (["sine", "--compile"], "--compile: sine measures no costs"),
         (["sine", "--workers", "0"], "workers: expected a positive whole number"),
         (["chaotic-lstm", "--seeds", "3"], "--seeds: chaotic-lstm is about one network"),

@@ -25,9 +25,11 @@ def run_study(plan: "Plan", folder: Path, *, workers: int, json: bool) -> None:
     from rnnscope.report import study as page
 
     n = len(plan.trainings)
+    seeds = f"seed{'s' * (len(plan.seeds) > 1)} {', '.join(map(str, plan.seeds))}"
+    networks = f"{n} network{'s' * (n > 1)} ({', '.join(plan.models)}; {seeds})"
     err.print(
-        f"{plan.study.title.lower()}, preset {plan.preset}: {n} networks ({', '.join(plan.models)}; "
-        f"seeds {', '.join(map(str, plan.seeds))}) with {workers} worker{'s' * (workers > 1)}; kept in {folder}"
+        f"{plan.study.title.lower()}, preset {plan.preset}: {networks} with {workers} worker{'s' * (workers > 1)}; "
+        f"kept in {folder}"
     )
     claim_folder(plan, folder)
     findings = _carry_out(plan, workers)

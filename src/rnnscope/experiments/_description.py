@@ -77,7 +77,6 @@ class Preset:
         measurements: what is measured at each network, by name, given its settings.
         settings: several settings by name, each a list of changes such as "task.gap=50"; one without a name by default.
         changes: changes of settings for all.
-        model_changes: changes for some models, by model.
 
     """
 
@@ -86,7 +85,6 @@ class Preset:
     measurements: Callable[[Config], Mapping[str, Measurement]]
     settings: Mapping[str, Sequence[str]] = field(default_factory=lambda: {"": ()})
     changes: Sequence[str] = ()
-    model_changes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +115,7 @@ class Picture:
     """A figure of the experiment: its file, its name in ``rnnscope.figures``, the table it shows, what one sees, and
     settings of the figure.
 
-    ``table`` is "orbits" for the orbits of all networks of the lowest seed, side by side.
+    ``table`` is "orbits" for the orbits of all networks of the lowest seed that most models have, side by side.
     """
 
     file: str

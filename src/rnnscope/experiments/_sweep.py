@@ -18,6 +18,7 @@ from rnnscope.runs.results import read_block, remove_block, write_dataset
 from rnnscope.runs.sealed import read_sealed, write_sealed
 from rnnscope.training import Config
 from rnnscope.training.config import parse_change
+from rnnscope.training.loop import choose_device
 from rnnscope.training.several import Outcome, Standing, fit_several
 
 OnMeasured = Callable[[int, int, str], None]
@@ -96,7 +97,7 @@ def plan(
     """All settings, checked before any work: a run folder MODEL/SETTING/seed-SEED for each network.
 
     Raises:
-        ValueError: no such preset, model, claim or setting; no seed, or one twice.
+        ValueError: no such preset, model, claim, setting or device; no seed, or one twice.
 
     """
     chosen = study.preset(preset)
@@ -118,7 +119,7 @@ def plan(
     names: dict[Path, str] = {}
     for model in models:
         for setting, own in chosen.settings.items():
-            every = (*chosen.changes, *own, *chosen.model_changes.get(model, ()), *changes)
+            every = (*chosen.changes, *own, *changes)
             for seed in seeds:
                 path = folder.joinpath(model, *[setting.replace(" ", "-")] * bool(setting), f"seed-{seed}")
                 trainings[path] = Config.assemble(
@@ -126,6 +127,7 @@ def plan(
                 )
                 names[path] = setting
                 chosen.measurements(trainings[path])
+    choose_device(next(iter(trainings.values())).device)
     return Plan(
         study=study,
         preset=preset,
@@ -239,18 +241,18 @@ def _measure(path: Path, measurement: Measurement) -> None:
 
 
 def claim_folder(plan: Plan, folder: Path) -> None:
-    """Say in ``folder`` which experiment it holds.
+    """Say in ``folder`` which experiment it holds, which is written anew where it cannot be read.
 
     Raises:
         RunError: it holds another one, or another preset of this one.
 
     """
-    own = {"experiment": plan.study.task, "preset": plan.preset}
-    there = read_sealed(folder / "study.json").content if (folder / "study.json").exists() else own
-    if {key: there.get(key) for key in own} != own:
+    own = {"experiment": plan.study.title, "preset": plan.preset}
+    there = read_sealed(folder / "study.json")
+    if there.has_seal and not there.problem and there.content != own:
         raise RunError(
-            f"{folder} holds the experiment {there.get('experiment')}, preset {there.get('preset')}, and is left as it "
-            "is. Choose another folder with --run"
+            f"{folder} holds the experiment {there.content.get('experiment')!r}, preset {there.content.get('preset')}, "
+            "and is left as it is. Choose another folder with --run"
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_sealed(folder / "study.json", own)

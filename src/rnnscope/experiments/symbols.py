@@ -94,7 +94,7 @@ def at_largest_gap(table: xr.Dataset, model: str) -> xr.Dataset:
     return chosen.isel(run=np.flatnonzero(gaps == gaps.max(initial=-1)))
 
 
-def attractors_per_class(tables: Tables, model: str, *, per_class: bool = False) -> float:
+def attractors_under_distractors(tables: Tables, model: str, *, per_class: bool = False) -> float:
     """Median, over the distractors and the gaps at which a network solves the task, of the number of its attractors.
 
     A continuum is none. Where a limit set could not be determined there is no number.
@@ -180,7 +180,7 @@ STUDY = Study(
             statement="The LSTM that solves it has several attractors under distractor symbols",
             measure="number of attractors, median over distractors and the gaps that it solves",
             about=(LSTM,),
-            value=lambda tables: attractors_per_class(tables, LSTM),
+            value=lambda tables: attractors_under_distractors(tables, LSTM),
             direction="at least",
             threshold=2.0,
         ),
@@ -189,7 +189,7 @@ STUDY = Study(
             statement="It has at least as many as there are classes",
             measure="the same number over the number of classes",
             about=(LSTM,),
-            value=lambda tables: attractors_per_class(tables, LSTM, per_class=True),
+            value=lambda tables: attractors_under_distractors(tables, LSTM, per_class=True),
             direction="at least",
             threshold=1.0,
         ),
@@ -252,7 +252,7 @@ STUDY = Study(
             statement="The orthogonal RNN solves it without two attractors between which to choose",
             measure="number of attractors, median over distractors and the gaps that it solves",
             about=(ORTHOGONAL,),
-            value=lambda tables: attractors_per_class(tables, ORTHOGONAL),
+            value=lambda tables: attractors_under_distractors(tables, ORTHOGONAL),
             direction="at most",
             threshold=1.0,
         ),

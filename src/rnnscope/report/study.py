@@ -16,6 +16,7 @@ from rnnscope.base.errors import require
 from rnnscope.base.files import write_text
 from rnnscope.base.intervals import median_interval
 from rnnscope.experiments._verdicts import holds
+from rnnscope.figures._study import short
 from rnnscope.figures._style import PLOTLY_CONFIG, Backend
 from rnnscope.report._write import BIBTEX, script_safe
 
@@ -113,11 +114,6 @@ def over_seeds(values: np.ndarray) -> str:
         low, high = interval.low, interval.high
     ends = short(low), short(high)
     return short(middle) if ends[0] == ends[1] == short(middle) else f"{short(middle)} [{ends[0]}, {ends[1]}]"
-
-
-def short(value: float) -> str:
-    """A number of three digits; one that is without limit is never reached."""
-    return "never" if math.isinf(value) else f"{value:.3g}"
 
 
 def _heading(variable: "xarray.DataArray") -> str:

@@ -86,19 +86,14 @@ class _Row:
         measured = "not measured"
         if known.size:
             middle = known[(known.size - 1) // 2 : known.size // 2 + 1].mean()
-            measured = _short(middle)
-            if known.size > 1 and not _short(known[0]) == _short(known[-1]) == measured:
-                measured += f" [{_short(known[0])}, {_short(known[-1])}]"
+            measured = _study.short(middle)
+            if known.size > 1 and not _study.short(known[0]) == _study.short(known[-1]) == measured:
+                measured += f" [{_study.short(known[0])}, {_study.short(known[-1])}]"
         threshold = float(claim["threshold"])
         sign = _DIRECTIONS[str(claim["direction"].item())]
         wanted = f"{sign}\u00a0{threshold:.3g}" if np.isfinite(threshold) else "–"
         statement, measure, verdict = (str(claim[name].item()) for name in ("statement", "measure", "verdict"))
         return cls(statement, measure, measured, remark, wanted, verdict)
-
-
-def _short(value: float) -> str:
-    """A number of three digits; one that is without limit is never reached."""
-    return f"{value:.3g}" if np.isfinite(value) else "never"
 
 
 def _measured_heading(n_seeds: int) -> str:
