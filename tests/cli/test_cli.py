@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
 from rnnscope.cli import main
+from rnnscope.cli._terminal import named_warnings
 
 RNNSCOPE = Path(sys.executable).with_name("rnnscope")
 TINY = ["--set", "n_epochs=4", "--set", "hidden_size=4", "--set", "task.length=20", "--set", "n_frequencies=20"]
@@ -175,3 +177,10 @@ def test_settings_of_the_probe_are_checked_before_training(tmp_path, capsys):
     call("train", "sine", *TINY, "--set", "seed=3", "--run", tmp_path / "r", status=2)
     assert "give it as --seed" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()
+
+
+def test_the_same_warning_is_said_once(capsys):
+    with named_warnings():
+        for text in ("no compiler", "no compiler", "something else"):
+            warnings.warn(text, stacklevel=1)
+    assert capsys.readouterr().err.splitlines() == ["warning: no compiler", "warning: something else"]

@@ -90,10 +90,17 @@ def _duration(seconds: float) -> str:
 
 @contextmanager
 def named_warnings() -> Iterator[None]:
-    """Print warnings (damaged files that were left out, say) as one line each."""
+    """Print warnings (damaged files that were left out, say) as one line each, the same one once."""
+    told: set[str] = set()
+
+    def tell(message: Warning | str, *_: Any) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            err.print(f"warning: {message}", style="yellow")
+
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
-        warnings.showwarning = lambda message, *_: err.print(f"warning: {message}", style="yellow")
+        warnings.showwarning = tell
         yield
 
 
