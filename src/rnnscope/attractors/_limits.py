@@ -257,6 +257,6 @@ class _Search:
 
     def _widest_output(self, states: Tensor, rows: Tensor) -> np.ndarray:
         """The output that moves most, (row, time)."""
-        outputs = self.system.readout(self.weights, states, self.drive[rows].expand(len(states), -1, -1))
+        outputs = self.system.outputs_on(self.weights, states, self.drive[rows].expand(len(states), -1, -1))
         widest = (outputs.amax(0) - outputs.amin(0)).argmax(-1)
         return outputs[:, torch.arange(len(rows), device=widest.device), widest].T.cpu().numpy()

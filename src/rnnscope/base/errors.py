@@ -19,6 +19,10 @@ class NonDeterministicError(RnnscopeError):
     """The same state and input gave two different answers."""
 
 
+class DerivativeError(RnnscopeError):
+    """The derivatives of a step are not those of its map, so exponents and multipliers would belong to another one."""
+
+
 class RunError(RnnscopeError):
     """A run folder is missing, in the way, or lacks what was asked for."""
 

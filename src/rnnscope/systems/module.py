@@ -123,6 +123,12 @@ class ModuleSystem(System):
             "or hand over the pair (core, head)"
         )
 
+    def outputs_on(
+        self, weights: Weights, states: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch input"]
+    ) -> Float[Tensor, "*batch output"]:
+        """The outputs of the step that begins at each of the states."""
+        return self._call(weights, states, drive)[1]
+
     def _examine(self, device: torch.device) -> int:
         """Width of the output, after checking that the module is a deterministic step of the right form."""
         generator = torch.Generator().manual_seed(0)

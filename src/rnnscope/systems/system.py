@@ -51,6 +51,12 @@ class System(ABC):
     has_forward_mode: bool = True
     """Whether the step can be differentiated forwards; torch's fused kernels cannot."""
 
+    n_tokens: int | None = None
+    """Size of the vocabulary, where the input is one token: a channel that holds its whole number. None: a vector."""
+
+    derivative_problem: str | None = None
+    """Why derivatives of the step are not those of the map (surrogate gradients, detached steps); None: they are."""
+
     @abstractmethod
     def materialise(self, params: Params) -> Weights:
         """What the step needs, computed once for a θ: stacked gates, summed biases, evaluated parametrisations."""
@@ -77,6 +83,21 @@ class System(ABC):
         """x[t] and y[t] together: ``step``, then ``readout``."""
         state = self.step(weights, state, drive)
         return state, self.readout(weights, state, drive)
+
+    def outputs_on(
+        self, weights: Weights, states: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch drive"]
+    ) -> Float[Tensor, "*batch output"]:
+        """The outputs that go with states of an orbit under a held input: y[t] of x[t], by ``readout``.
+
+        A system that gives its output only together with the next state has y[t+1]: on a limit set the same values.
+        """
+        return self.readout(weights, states, drive)
+
+    def initial_state(
+        self, weights: Weights, inputs: Float[Tensor, "time batch input"]
+    ) -> Float[Tensor, "batch state"]:
+        """x[0] with which the network begins on sequences of inputs: zero, unless it has learned another."""
+        return inputs.new_zeros(inputs.shape[1], self.state_size)
 
     @abstractmethod
     def at(self, params: Params) -> "System":
