@@ -450,9 +450,19 @@ def test_closed_loop_of_a_linear_map():
     assert found.state.values.tolist() == ["x[0]", "x[1]", "y[0]", "y[1]"]
 
 
-def test_closed_loop_needs_an_output_as_wide_as_the_input():
-    with pytest.raises(ValueError, match="closed_loop: expected feedback as wide as the input, 1, came 3"):
-        Lyapunov(drive="closed").measure(as_system(nn.GRU(1, 3)))
+def test_closed_loop_needs_an_output_as_wide_as_the_input_and_the_advice_works():
+    model = nn.GRU(1, 3)
+    with pytest.raises(ValueError, match="came 3 outputs and 1 inputs") as refused:
+        Lyapunov(drive="closed").measure(as_system(model))
+    advice = "Lyapunov().measure(closed_loop(as_system(model), φ))"
+    assert advice in str(refused.value)
+    assert "feedback=" not in str(refused.value)
+
+    def φ(outputs):
+        return outputs[..., :1]
+
+    found = eval(advice, globals(), {"model": model, "φ": φ})
+    assert found.sizes["state"] == 3 + 3
 
 
 # The probe

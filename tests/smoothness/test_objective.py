@@ -45,6 +45,13 @@ def test_equals_cross_entropy_of_torch(shape):
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)
 
 
+def test_inputs_and_targets_go_without_their_names_and_nothing_else_does():
+    inputs, targets = torch.zeros(1, 3, 1), torch.ones(1, 3, 1)
+    assert Objective(inputs, targets).digest == Objective(inputs=inputs, targets=targets).digest
+    with pytest.raises(TypeError, match="positional"):
+        Objective(inputs, targets, "squared-error")
+
+
 def test_a_function_as_loss_is_the_named_one():
     system = textbook.tanh_map(2.0)
     data = {"inputs": torch.randn(3, 6, 1).double(), "targets": torch.randn(3, 6, 1).double(), "n_transient": 2}

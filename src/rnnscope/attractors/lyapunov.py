@@ -122,7 +122,7 @@ class Lyapunov(Probe):
             return with_starts(self, sequences).measure(system, sequences)
         system, starts = begin(self, system, self.n_starts, sequences)
         if self.drive == "closed":
-            system = closed_loop(system)
+            system = _fed_its_output(system)
             starts = torch.cat([starts, starts.new_zeros(len(starts), system.output_size)], dim=-1)
         inputs = self._inputs(system, sequences)
         n_inputs = inputs.shape[-2]
@@ -192,6 +192,18 @@ class Lyapunov(Probe):
             what = "constant input" if self.drive == "constant" else "constant input, added to what is fed back"
             coords["input_value"] = (("input", "channel"), inputs.cpu().numpy(), {"long_name": what, "units": "1"})
         return xr.Dataset(variables, coords)
+
+
+def _fed_its_output(system: System) -> System:
+    if system.output_size != system.input_size:
+        raise ValueError(
+            "drive: 'closed' feeds the outputs back as the inputs, expected as many of the ones as of the others, came "
+            f"{system.output_size} outputs and {system.input_size} inputs. Close the loop by a function φ from outputs "
+            "to inputs instead, without drive: Lyapunov().measure(closed_loop(as_system(model), φ)); of a run "
+            "Run(path, model=closed_loop(as_system(model), φ)).probe('lyapunov'), or --model package.module:make with "
+            "a function make that returns this (from rnnscope.systems import as_system, closed_loop)"
+        )
+    return closed_loop(system)
 
 
 def _sequences(values: Any) -> tuple:

@@ -3,7 +3,7 @@
 import hashlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Self
 
 import torch
@@ -17,13 +17,13 @@ from rnnscope.systems.system import Params, Weights
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Objective:
     """Data, loss and initial state: what makes a cost of a network.
 
         V(θ) = mean over sequences, steps t > n_transient and outputs of l(ŷ[t], y[t]),  x[0] fixed
 
-    >>> objective = Objective(inputs=torch.zeros(1, 3, 1), targets=torch.zeros(1, 3, 1))
+    >>> objective = Objective(torch.zeros(1, 3, 1), torch.zeros(1, 3, 1))
     >>> objective.n_steps, objective.loss
     (3, 'squared-error')
 
@@ -45,6 +45,7 @@ class Objective:
 
     inputs: Any
     targets: Any
+    _: KW_ONLY
     loss: str | Loss = "squared-error"
     state: Any = None
     n_transient: int = 0
