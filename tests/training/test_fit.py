@@ -41,7 +41,7 @@ def test_a_finished_run_is_used_again_and_others_are_refused(tmp_path):
     calls = []
     fit(tiny(), tmp_path / "run", on_epoch=calls.append)
     assert not calls
-    with pytest.raises(RunError, match=r"run with other settings .* and is left as it is.*--run"):
+    with pytest.raises(RunError, match=r"run with other settings .* is left as it is; choose .* \(overwrite=True\)"):
         fit(tiny(seed=1), tmp_path / "run")
 
 
@@ -255,7 +255,7 @@ def test_resume_refuses_what_it_cannot_go_on_with(tmp_path):
         fit(tiny("n_threads=none"), tmp_path / "run", on_epoch=interrupt)
     with pytest.raises(RunError, match=r"other settings \(seed 0 there, 1 here\)"):
         fit(tiny("n_threads=none", seed=1), tmp_path / "run", resume=True)
-    with pytest.raises(RunError, match=r"is interrupted at epoch 3.*rnnscope resume"):
+    with pytest.raises(RunError, match=r"is interrupted at epoch 3.*\(resume=True\).*\(overwrite=True\)"):
         fit(tiny("n_threads=none"), tmp_path / "run")
     checkpoint = tmp_path / "run" / "checkpoint.safetensors"
     content = checkpoint.read_bytes()

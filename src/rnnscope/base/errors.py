@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Iterable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 
@@ -25,6 +26,28 @@ class DerivativeError(RnnscopeError):
 
 class RunError(RnnscopeError):
     """A run folder is missing, in the way, or lacks what was asked for."""
+
+
+class FolderTakenError(RunError):
+    """Something is where a run is to be written, and is left as it is.
+
+    Attributes:
+        path: which folder.
+        problem: what is there, as the end of a sentence that begins with the path.
+        resumable: whether a training there can be gone on with.
+        replaceable: whether it is a run that ``overwrite=True`` would put another one in the place of.
+
+    """
+
+    def __init__(self, path: Path, problem: str, resumable: bool = False, replaceable: bool = False):
+        super().__init__(path, problem, resumable, replaceable)  # one from another process is made anew from these
+        self.path, self.problem, self.resumable, self.replaceable = path, problem, resumable, replaceable
+
+    def __str__(self) -> str:
+        remedies = ["choose another folder"]
+        remedies += ["go on with it (resume=True)"] * self.resumable
+        remedies += ["replace it (overwrite=True)"] * self.replaceable
+        return f"{self.path} {self.problem}; {', or '.join(remedies)}"
 
 
 class DamagedFileError(RunError):

@@ -11,6 +11,9 @@ def option(help: str, name: str | tuple[str, ...] | None = None, **kwargs: Any) 
 Run = Annotated[Path, option("Run folder.")]
 Runs = Annotated[list[Path], option("Run folders.")]
 NewRun = Annotated[Path | None, option("Run folder to write.")]
+Overwrite = Annotated[
+    bool, option("Replace a run in that folder, unless it is finished and of the same settings.", "--overwrite")
+]
 Changes = Annotated[
     list[str] | None,
     option("Change one setting; repeatable; a TOML value, or none.", "--set", metavar="KEY=VALUE"),

@@ -36,7 +36,7 @@ def plan(
     return trainings
 
 
-def train_several(trainings: "dict[Path, Config]", workers: int, *, json: bool) -> None:
+def train_several(trainings: "dict[Path, Config]", workers: int, *, overwrite: bool, json: bool) -> None:
     """Train them with one progress bar over all epochs, and say what came of each; RunError if any did not finish."""
     from rnnscope.runs import Run
     from rnnscope.runs.folder import is_run
@@ -60,7 +60,12 @@ def train_several(trainings: "dict[Path, Config]", workers: int, *, json: bool) 
             if is_run(path) and (run := Run(path)).status == "interrupted":
                 err.print(f"{path}: interrupted at epoch {run.scalars.index.max()}; goes on from there")
         outcomes = fit_several(
-            trainings, n_workers=workers, on_end=say, on_progress=follow, provenance={"command": command_line()}
+            trainings,
+            n_workers=workers,
+            on_end=say,
+            on_progress=follow,
+            overwrite=overwrite,
+            provenance={"command": command_line()},
         )
     if json:
         print_json([_facts(outcome) for outcome in outcomes])

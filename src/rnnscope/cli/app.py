@@ -1,13 +1,14 @@
 """The commands, their help, and how errors end."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 
 from cyclopts import App, CycloptsError
 
 from rnnscope import __version__, tasks
-from rnnscope.base.errors import RnnscopeError
+from rnnscope.base.errors import FolderTakenError, RnnscopeError
 
 _HELP = """See the attractors of a recurrent network appear, move and die while it trains.
 
@@ -91,7 +92,18 @@ def _message(error: BaseException, arguments: Sequence[str]) -> str:
         place = f"{error.filename}: " if error.filename else ""
         kept = arguments[:1] and arguments[0] in ("train", "resume", "probe", "demo", "reproduce")
         return f"{place}{error.strerror}" + (". What was recorded before is whole" if kept else "")
+    if isinstance(error, FolderTakenError):
+        return f"{error.path} {error.problem}; {_remedies(error, arguments)}"
     return str(error)
+
+
+def _remedies(error: FolderTakenError, arguments: Sequence[str]) -> str:
+    """What will do in this command: the error itself says it for Python."""
+    remedies = ["choose another folder with --run"]
+    if arguments[:1] and arguments[0] in ("train", "demo"):
+        remedies += [f"go on with it: {shlex.join(['rnnscope', 'resume', str(error.path)])}"] * error.resumable
+        remedies += ["replace it with --overwrite"] * error.replaceable
+    return ", or ".join(remedies)
 
 
 def _fail(message: str, *, status: int) -> None:

@@ -22,6 +22,7 @@ STRIDE, LAST = 4, 20
 def demo(
     *,
     run: o.NewRun = None,
+    overwrite: o.Overwrite = False,
     set: o.Changes = None,
     seed: o.Seed = None,
     workers: o.Workers = 1,
@@ -34,7 +35,7 @@ def demo(
     began = time.perf_counter()
     path = run or Path("runs/demo")
     with named_warnings():
-        recorded = train_with_progress(Config.assemble("sine", changes=set or (), seed=seed), path)
+        recorded = train_with_progress(Config.assemble("sine", changes=set or (), seed=seed), path, overwrite=overwrite)
         orbits, start = measure(recorded, workers)
         files = draw(recorded, orbits, start)
         facts = seen(recorded, orbits)

@@ -34,6 +34,7 @@ def train(
     workers: o.Trainers = 1,
     device: o.Device = None,
     run: o.NewRun = None,
+    overwrite: o.Overwrite = False,
     json: o.Json = False,
     debug: o.Debug = False,
 ) -> None:
@@ -48,14 +49,14 @@ def train(
     if seeds is not None or (model is not None and "," in model):
         from rnnscope.cli._several import plan, train_several
 
-        train_several(plan(assemble, model, seed, seeds, run), workers, json=json)
+        train_several(plan(assemble, model, seed, seeds, run), workers, overwrite=overwrite, json=json)
         return
     if workers != 1:
         raise ValueError(f"--workers: expected with --seeds or several models, came {workers} for a single training")
     settings = assemble(model, seed)
     path = run or default_path(settings)
     with named_warnings():
-        recorded = train_with_progress(settings, path)
+        recorded = train_with_progress(settings, path, overwrite=overwrite)
     tell(recorded, json=json)
 
 
@@ -100,13 +101,13 @@ def course_of(recorded: "Run") -> str:
     return ", ".join([course] + [metrics_words(facts["metrics"])] * bool(facts["metrics"]))
 
 
-def train_with_progress(settings: "Config", path: Path, *, resume: bool = False) -> "Run":
+def train_with_progress(settings: "Config", path: Path, *, resume: bool = False, overwrite: bool = False) -> "Run":
     """Train with a progress bar; a finished run of the same settings is used again, and that is said."""
     from rnnscope.report._series import metrics_words
     from rnnscope.training.loop import Epoch, choose_device, fit, reusable
 
     choose_device(settings.device)
-    finished = reusable(path, settings, resume=resume)
+    finished = reusable(path, settings, resume=resume, overwrite=overwrite)
     if finished is not None:
         err.print(f"{path}: finished before with the same settings; used again")
         return finished
@@ -120,7 +121,14 @@ def train_with_progress(settings: "Config", path: Path, *, resume: bool = False)
             last_metric = dict([*epoch.metrics.items()][-1:])
             report(epoch.epoch, epoch.n_epochs, metrics_words({"loss": epoch.loss, **last_metric}))
 
-        return fit(settings, path, resume=resume, on_epoch=on_epoch, provenance={"command": command_line()})
+        return fit(
+            settings,
+            path,
+            resume=resume,
+            overwrite=overwrite,
+            on_epoch=on_epoch,
+            provenance={"command": command_line()},
+        )
 
 
 def announce(settings: "Config", seeds: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from rnnscope.base.errors import RnnscopeError, RunError, require, unknown
+from rnnscope.base.errors import FolderTakenError, RnnscopeError, RunError, require, unknown
 from rnnscope.base.threads import torch_threads
 from rnnscope.execution import run_apart
 from rnnscope.experiments._description import Claim, Measurement, Study, Tables, Trained
@@ -250,9 +250,10 @@ def claim_folder(plan: Plan, folder: Path) -> None:
     own = {"experiment": plan.study.title, "preset": plan.preset}
     there = read_sealed(folder / "study.json")
     if there.has_seal and not there.problem and there.content != own:
-        raise RunError(
-            f"{folder} holds the experiment {there.content.get('experiment')!r}, preset {there.content.get('preset')}, "
-            "and is left as it is. Choose another folder with --run"
+        raise FolderTakenError(
+            folder,
+            f"holds the experiment {there.content.get('experiment')!r}, preset {there.content.get('preset')}, "
+            "and is left as it is",
         )
     folder.mkdir(parents=True, exist_ok=True)
     write_sealed(folder / "study.json", own)

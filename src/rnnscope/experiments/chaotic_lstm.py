@@ -15,7 +15,7 @@ import torch
 import xarray as xr
 
 from rnnscope.attractors import Lyapunov, Orbits
-from rnnscope.base.errors import RunError
+from rnnscope.base.errors import FolderTakenError
 from rnnscope.base.probe import HOW, Probe
 from rnnscope.base.randomness import make_generator
 from rnnscope.runs import Run
@@ -132,7 +132,7 @@ def prepare(path: Path) -> Run:
     if is_run(path):
         run = Run(path)
         if run.objective is None or run.objective.digest != own.digest:
-            raise RunError(f"{path} is another run and is left as it is. Choose another folder with --run")
+            raise FolderTakenError(path, "is another run and is left as it is")
         return run
     core = torch.nn.LSTM(1, 2, bias=False).double()
     core.load_state_dict(chaotic_lstm().params)

@@ -25,7 +25,7 @@ import xarray as xr
 
 from rnnscope import tasks
 from rnnscope.attractors.orbits import DIVERGED, MOVING, SETTLED, Orbits
-from rnnscope.base.errors import RunError
+from rnnscope.base.errors import FolderTakenError, RunError
 from rnnscope.base.files import file_digest
 from rnnscope.runs import results
 from rnnscope.runs._authors_files import (
@@ -68,9 +68,9 @@ def import_authors(folder: str | Path, path: str | Path, *, provenance: Mapping[
 
     """
     source, target = Path(folder), Path(path).resolve()
-    refuse_existing(target)
+    refuse_existing(target, can_go_on=False)
     if target.is_relative_to(source.resolve()):
-        raise RunError(f"{path}: lies in the folder that is imported, which is not to be changed; choose another --run")
+        raise FolderTakenError(Path(path), "lies in the folder that is imported, which is not to be changed")
     content = read_folder(source)
     tables = _config(content)
     model = {"form": "recurrent", "class": f"{content.rnn_type} of the authors' code", **content.description.to_dict()}

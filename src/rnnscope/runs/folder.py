@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import socket
 import sys
 import tomllib
@@ -16,7 +17,7 @@ from typing import Any, Self
 import tomli_w
 from torch import Tensor
 
-from rnnscope.base.errors import RunError
+from rnnscope.base.errors import FolderTakenError, RunError
 from rnnscope.base.files import write_text
 from rnnscope.base.probe import plain
 from rnnscope.runs.results import last_step, remove_block
@@ -26,6 +27,10 @@ from rnnscope.runs.tensors import save_tensors
 
 SNAPSHOTS_AT = "snapshots_at_every"  # entry of provenance.json and recording.json
 _PACKAGES = ("rnnscope", "torch", "numpy", "scipy", "xarray")
+_WRITTEN = (
+    "config.toml", "model.toml", "provenance.json", "recording.json", "ended.json", "scalars.jsonl", "snapshots",
+    "probes", "checkpoint.safetensors", "sequences.safetensors", "objective.safetensors",
+)  # fmt: skip
 
 
 class RunFolder:
@@ -39,7 +44,7 @@ class RunFolder:
         cls, path: Path, config: Mapping[str, Any], model: Mapping[str, Any], provenance: Mapping[str, Any]
     ) -> Self:
         """A new run folder; RunError if anything else is at ``path`` already, which is left as it is."""
-        refuse_existing(path)
+        refuse_existing(path, can_go_on=False)
         try:
             settings, description = tomli_w.dumps(without_none(config)), tomli_w.dumps(without_none(model))
             origin = json.loads(json.dumps({**describe_origin(), **without_none(provenance)}))
@@ -54,9 +59,7 @@ class RunFolder:
     @classmethod
     def reopen(cls, path: Path, **details: Any) -> Self:
         """A run folder to go on recording in, with ``details`` for recording.json; RunError if another process does."""
-        owner = read_owner(path)
-        if not (path / "ended.json").exists() and is_alive(owner) and owner.get("process") != os.getpid():
-            raise RunError(f"{path}: process {owner.get('process')} is still recording in it; wait for it or stop it")
+        _refuse_other_writer(path)
         (path / "ended.json").unlink(missing_ok=True)
         write_sealed(path / "recording.json", {"resumed": now(), **_process(), **details})
         return cls(path)
@@ -117,17 +120,43 @@ def is_run(path: Path) -> bool:
     return sum((path / name).is_file() for name in marks) >= 2
 
 
-def refuse_existing(path: Path) -> None:
-    """Raise RunError if recording at ``path`` could touch anything that is there."""
+def refuse_existing(path: Path, *, can_go_on: bool) -> None:
+    """Raise FolderTakenError if recording at ``path`` could touch anything that is there.
+
+    ``can_go_on``: whether the caller can be told to go on with a run that is there, or to replace it.
+    """
     if is_run(path):
-        raise RunError(
-            f"{path} is a run already and is left as it is. "
-            "Choose another folder (--run), go on with it (resume), or remove it"
-        )
+        raise FolderTakenError(path, "is a run already and is left as it is", can_go_on, can_go_on)
     if path.exists() and not path.is_dir():
-        raise RunError(f"{path} is a file: expected a new folder for the run")
+        raise FolderTakenError(path, "is a file: expected a new folder for the run")
     if path.is_dir() and any(path.iterdir()):
-        raise RunError(f"{path} is not empty and not a run: expected a new folder. Choose another with --run")
+        raise FolderTakenError(path, "is not empty and not a run: expected a new folder")
+
+
+def refuse_to_replace(path: Path) -> None:
+    """Raise RunError unless what is at ``path`` is nothing, or a run of rnnscope in which no other process records."""
+    if not is_run(path):
+        refuse_existing(path, can_go_on=False)
+        return
+    if "rnnscope" not in (read_sealed(path / "provenance.json").content.get("versions") or {}):
+        raise FolderTakenError(path, "does not say in its provenance.json that rnnscope wrote it, and is not replaced")
+    _refuse_other_writer(path)
+
+
+def replace_run(new: Path, old: Path) -> None:
+    """Put the run ``new`` in the place of the run ``old``, which is removed; files that rnnscope did not write stay."""
+    old = old.resolve()
+    aside = new.with_suffix(".old")
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except OSError:
+        aside.rename(old)
+        raise
+    for entry in aside.iterdir():
+        if entry.name not in _WRITTEN:
+            entry.rename(old / entry.name)
+    shutil.rmtree(aside)
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -177,6 +206,12 @@ def is_alive(owner: Mapping[str, Any]) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _refuse_other_writer(path: Path) -> None:
+    owner = read_owner(path)
+    if not (path / "ended.json").exists() and is_alive(owner) and owner.get("process") != os.getpid():
+        raise RunError(f"{path}: process {owner.get('process')} is still recording in it; wait for it or stop it")
 
 
 def _process() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The objective of a run: data, loss and initial state of its cost, for probes that look at the cost."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +29,27 @@ def check_objective(objective: Any) -> Objective:
         raise TypeError(f"objective: expected an Objective, came {type(objective).__name__}")
     if not isinstance(objective.loss, str):
         raise ValueError(
-            "objective: expected a loss with a name, came a function, which a run cannot keep as data; give it when "
-            "measuring: run.probe(…, objective=…)"
+            "objective: expected a loss with a name, 'squared-error' or 'cross-entropy', came a function, which a run "
+            "cannot keep as data. Give it when measuring: run.probe('smoothness', objective=Objective(inputs, targets, "
+            "loss=…))"
         )
     return objective
 
 
+def kept_of(objective: Objective) -> Objective:
+    """The objective as a run keeps it: with at most 64 of its sequences, evenly chosen."""
+    state = objective.state
+    if state is not None and state.dim() == 2:
+        state = some_of(state)
+    return replace(objective, inputs=some_of(objective.inputs), targets=some_of(objective.targets), state=state)
+
+
 def write_objective(run: Path, objective: Objective) -> None:
     """Keep the objective in the run, with at most 64 of its sequences."""
-    check_objective(objective)
-    tensors = {"inputs": some_of(objective.inputs), "targets": some_of(objective.targets)}
-    if objective.state is not None:
-        tensors["state"] = some_of(objective.state) if objective.state.dim() == 2 else objective.state
+    kept = kept_of(check_objective(objective))
+    tensors = {"inputs": kept.inputs, "targets": kept.targets}
+    if kept.state is not None:
+        tensors["state"] = kept.state
     save_tensors(run / FILE, tensors, {"loss": str(objective.loss), "n_transient": str(objective.n_transient)})
 
 

@@ -20,6 +20,7 @@ from rnnscope.runs import folder as layout
 from rnnscope.runs import recorded, results
 from rnnscope.runs._context import with_epochs, with_task
 from rnnscope.runs.checking import check_run
+from rnnscope.runs.given import give
 from rnnscope.runs.measuring import Progress, measure
 from rnnscope.runs.objectives import objective_of_task, read_objective
 from rnnscope.runs.recorded import Epochs
@@ -32,7 +33,7 @@ from rnnscope.systems import System, as_system, locate, system_from_description
 
 
 class Run:
-    """A recorded training, opened for reading and probing; nothing in it is ever changed, results are only added.
+    """A recorded training, opened for reading and probing; what was recorded is never changed, results are only added.
 
     Args:
         path: the run folder.
@@ -180,19 +181,42 @@ class Run:
 
     @cached_property
     def sequences(self) -> Tensor | None:
-        """Some input sequences of its task (sequence, time, channel), at most 64: those given to the Recorder, or the
-        task's own; None where they are not known."""
+        """Some input sequences of its task (sequence, time, channel), at most 64: those given to the Recorder or by
+        ``give``, the task's own, or the inputs of the objective given; None where they are not known."""
         kept = read_sequences(self.path)
         if kept is None and self._task is not None:
             return some_of(self._task.data()[0])
+        if kept is None and (given := read_objective(self.path)) is not None:
+            return given.inputs
         return kept
 
     @cached_property
     def objective(self) -> Objective | None:
-        """The cost of its task, of at most 64 sequences: the one given to the Recorder, or the task's own; None where
-        it is not known."""
+        """The cost of its task, of at most 64 sequences: the one given to the Recorder or by ``give``, or the task's
+        own; None where it is not known."""
         kept = read_objective(self.path)
         return objective_of_task(self._task) if kept is None and self._task is not None else kept
+
+    def give(self, *, sequences: Any = None, objective: Objective | None = None, overwrite: bool = False) -> None:
+        """Keep data in the run that it was recorded without; nothing else in it changes.
+
+        Probes then begin at states that the network visits on the sequences, and measure the cost of the objective.
+        Results measured with other data are kept apart.
+
+        Args:
+            sequences: some input sequences of the task (sequence, time, channel), of which up to 64 are kept; without
+                them the inputs of the objective count.
+            objective: the cost of the task, with up to 64 of its sequences kept.
+            overwrite: put them in the place of others that the run has.
+
+        Raises:
+            ValueError: neither is given, or they do not fit the network.
+            RunError: the run has others already, and ``overwrite`` is False; nothing was changed.
+
+        """
+        give(self, sequences, objective, overwrite=overwrite)
+        for name in ("sequences", "objective"):
+            self.__dict__.pop(name, None)
 
     def probe(
         self,

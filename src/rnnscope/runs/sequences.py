@@ -42,9 +42,11 @@ def checked_sequences(sequences: Any, input_size: int | None) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         expected = f"numbers of shape (sequence, time, {width})"
         raise ValueError(f"sequences: expected {expected}, came {sequences!r}") from None
-    fits = tensor.dim() == 3 and tensor.numel() > 0 and input_size in (None, tensor.shape[-1])
+    filled = tensor.dim() == 3 and min(tensor.shape[:2]) > 0 and (tensor.shape[2] > 0 or input_size == 0)
+    fits = filled and input_size in (None, tensor.shape[-1])
     require(fits, "sequences", f"shape (sequence, time, {width})", tuple(tensor.shape))
-    require(tensor.is_floating_point() and bool(torch.isfinite(tensor).all()), "sequences", "finite floats", tensor)
+    require(tensor.is_floating_point(), "sequences", "floats, such as sequences.float()", tensor.dtype)
+    require(bool(torch.isfinite(tensor).all()), "sequences", "finite numbers", "NaN or infinity among them")
     return tensor
 
 

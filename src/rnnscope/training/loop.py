@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rnnscope.base.errors import RunError, TrainingDivergedError, require
+from rnnscope.base.errors import FolderTakenError, RunError, TrainingDivergedError, require
 from rnnscope.base.randomness import seeded
 from rnnscope.base.threads import torch_threads
 from rnnscope.models._network import SequenceNetwork
@@ -49,6 +49,7 @@ def fit(
     path: str | Path,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     on_epoch: OnEpoch | None = None,
     provenance: dict[str, Any] | None = None,
 ) -> Run:
@@ -66,6 +67,7 @@ def fit(
         config: all settings.
         path: a new folder. A finished run of the same settings there is returned as it is.
         resume: go on with an unfinished run of the same settings at ``path``.
+        overwrite: train in the place of a run at ``path`` that is not finished or has other settings: it is removed.
         on_epoch: called after each epoch.
         provenance: entries to add to provenance.json.
 
@@ -75,7 +77,7 @@ def fit(
 
     """
     path = Path(path)
-    finished = reusable(path, config, resume=resume)
+    finished = reusable(path, config, resume=resume, overwrite=overwrite)
     if finished is not None:
         return finished
     settings = config.training_settings()
@@ -90,6 +92,7 @@ def fit(
             optimizer=optimizer,
             every=config.recording.get("every"),
             resume=resume,
+            overwrite=overwrite,
             config=config.tables(),
             provenance={**(provenance or {}), "seed": config.seed, "threads": torch.get_num_threads()},
         )
@@ -107,50 +110,50 @@ def fit(
     return Run(path)
 
 
-def reusable(path: Path, config: Config, *, resume: bool = False) -> Run | None:
-    """The finished run of the same settings at ``path``; None if there is nothing, or something to resume.
+def reusable(path: Path, config: Config, *, resume: bool = False, overwrite: bool = False) -> Run | None:
+    """The finished run of the same settings at ``path``; None if there is nothing, or a run to resume or overwrite.
 
     Raises:
-        RunError: something else is there, or an unfinished run that is not to be resumed.
+        RunError: something else is there, or an unfinished run that is neither to be resumed nor overwritten.
 
     """
-    run = matching_run(path, config)
+    require(not (resume and overwrite), "resume, overwrite", "one of them", "both")
+    run = matching_run(path, config, resume=resume, overwrite=overwrite)
     if run is None:
         if resume:
             raise RunError(f"{path}: no run there to resume")
         return None
     if run.status == "finished":
         return run
+    if overwrite:
+        return None
     if run.status == "diverged":
-        raise RunError(f"{path}: this training diverged ({run.ended.get('reason')}). Choose another folder with --run")
+        raise FolderTakenError(path, f"is a training that diverged ({run.ended.get('reason')})", False, True)
     if not resume:
         last = max(run.scalars.index.tolist(), default=0)
-        raise RunError(
-            f"{path} is a run of these settings that is {run.status} at epoch {last}, and is left as it is. "
-            f"Go on with it: rnnscope resume {path}; or choose another folder with --run"
-        )
+        is_there = f"is a run of these settings that is {run.status} at epoch {last}, and is left as it is"
+        raise FolderTakenError(path, is_there, True, True)
     return None
 
 
-def matching_run(path: Path, config: Config) -> Run | None:
-    """The run of these settings at ``path``, finished or not; None if nothing is there.
+def matching_run(path: Path, config: Config, *, resume: bool = False, overwrite: bool = False) -> Run | None:
+    """The run of these settings at ``path``, finished or not; None if nothing is there, or a run to overwrite.
 
     Raises:
         RunError: something else is there.
 
     """
     if not is_run(path):
-        refuse_existing(path)
+        refuse_existing(path, can_go_on=True)
         return None
     run = Run(path)
     theirs, ours = flat(run.config), flat(without_none(config.tables()))
     differing = sorted(key for key in {*theirs, *ours} if theirs.get(key) != ours.get(key))
+    if differing and overwrite:
+        return None
     if differing:
         told = ", ".join(f"{key} {theirs.get(key)} there, {ours.get(key)} here" for key in differing[:3])
-        raise RunError(
-            f"{path} is a run with other settings ({told}) and is left as it is. "
-            "Choose another folder with --run, or remove it"
-        )
+        raise FolderTakenError(path, f"is a run with other settings ({told}) and is left as it is", False, not resume)
     return run
 
 

@@ -1,9 +1,11 @@
 """The Recorder: three lines in anyone's training loop."""
 
 import operator
+import os
+import shutil
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,12 +13,20 @@ import torch
 from torch import Tensor, nn
 
 from rnnscope.base.errors import require
-from rnnscope.runs.folder import SNAPSHOTS_AT, RunFolder, refuse_existing, snapshot_due
-from rnnscope.runs.objectives import check_objective, write_objective
+from rnnscope.runs.folder import (
+    SNAPSHOTS_AT,
+    RunFolder,
+    refuse_existing,
+    refuse_to_replace,
+    replace_run,
+    snapshot_due,
+)
+from rnnscope.runs.given import check_given
+from rnnscope.runs.objectives import write_objective
 from rnnscope.runs.run import Run
-from rnnscope.runs.sequences import checked_sequences, write_sequences
+from rnnscope.runs.sequences import write_sequences
 from rnnscope.smoothness import Objective
-from rnnscope.systems import describe_model
+from rnnscope.systems import describe_model, system_from_description
 
 EVERY_EPOCH_BELOW = 1_000_000  # parameters
 _RESERVED = ("step", "epoch", "crc")
@@ -48,12 +58,16 @@ class Recorder:
             … 8, 10, 12, 14, 16, 20, … (four to a factor of two) and the last one, when the recorder is closed.
         resume: go on recording in the run at ``path``: calls and steps are counted on from its last recorded epoch. If
             the first epoch recorded is not beyond that, what was recorded from it on is removed, results too.
+        overwrite: put the new run in the place of a run at ``path``, as when a notebook's cell is run again. The old
+            one is removed, with its results, once the new one can be written; anything but a run is never touched, and
+            files that rnnscope did not write stay.
         config: settings to keep in config.toml.
         provenance: entries to add to provenance.json.
 
     Raises:
-        RunError: there is something at ``path`` already; nothing there is touched.
-        ValueError: sequences of another shape.
+        RunError: there is something at ``path`` already, or with ``resume`` other data than those given; nothing there
+            is touched.
+        ValueError: sequences or an objective that do not fit the network.
         TypeError: a model that is none.
 
     """
@@ -68,6 +82,7 @@ class Recorder:
         optimizer: torch.optim.Optimizer | None = None,
         every: int | None = None,
         resume: bool = False,
+        overwrite: bool = False,
         config: Mapping[str, Any] | None = None,
         provenance: Mapping[str, Any] | None = None,
     ):
@@ -82,8 +97,11 @@ class Recorder:
         if not pair and not isinstance(model, nn.Module):
             raise TypeError(f"model: expected an nn.Module or a pair (core, head) of them, came {model!r}")
         self.path = Path(path)
-        if not resume:
-            refuse_existing(self.path)
+        if overwrite:
+            require(not resume, "resume, overwrite", "one of them", "both")
+            refuse_to_replace(self.path)
+        elif not resume:
+            refuse_existing(self.path, can_go_on=True)
         self.model = nn.ModuleDict({"core": model[0], "head": model[1]}) if isinstance(model, tuple) else model
         n_parameters = sum(p.numel() for p in self.model.parameters())
         self.bytes_per_snapshot = sum(t.numel() * t.element_size() for t in self._tensors().values())
@@ -96,6 +114,8 @@ class Recorder:
         self._resumed = False
         self._folder: RunFolder | None
         if resume:
+            if sequences is not None or objective is not None:
+                Run(self.path).give(sequences=sequences, objective=objective)
             self._folder = RunFolder.reopen(Run(self.path).path, **self._kept)
             recorded = Run(self.path).scalars
             self._count_on_from(max(recorded["step"].tolist(), default=0), len(recorded))
@@ -108,19 +128,34 @@ class Recorder:
                     "Recorder(path, (core, head)), or later Run(path, model=(core, head)) with its parts, will do",
                     stacklevel=2,
                 )
-            input_size = description.get("core", {}).get("input_size")
-            if objective is not None:
-                check_objective(objective)
-                sequences = objective.inputs if sequences is None else sequences
-            if sequences is not None:
-                checked_sequences(sequences, input_size)
-            self._folder = RunFolder.create(self.path, config or {}, description, {**(provenance or {}), **self._kept})
-            if sequences is not None:
-                write_sequences(self.path, sequences, input_size)
-            if objective is not None:
-                write_objective(self.path, objective)
-            self._folder.write_snapshot(0, self._tensors(), None)
+            known = description["form"] != "unknown"
+            check_given(sequences, objective, system_from_description(description) if known else None)
+
+            def begin(folder: Path) -> RunFolder:
+                begun = RunFolder.create(folder, config or {}, description, {**(provenance or {}), **self._kept})
+                if sequences is not None:
+                    write_sequences(folder, sequences, None)
+                if objective is not None:
+                    write_objective(folder, objective)
+                begun.write_snapshot(0, self._tensors(), None)
+                return begun
+
+            if overwrite and self.path.exists():
+                self._replace(begin)
+            else:
+                self._folder = begin(self.path)
         self.seconds = time.perf_counter() - began
+
+    def _replace(self, begin: Callable[[Path], RunFolder]) -> None:
+        """Begin beside the run that is there, and only then take its place."""
+        own = self.path.resolve()
+        part = own.with_name(f".{own.name}.{os.getpid()}.part")
+        try:
+            begin(part)
+            replace_run(part, own)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+        self._folder = RunFolder(self.path)
 
     def epoch(self, epoch: int, **scalars: float | Tensor) -> None:
         """Record an epoch that has just ended: its scalars and, when it is due, the weights.

@@ -60,7 +60,7 @@ def fit_seeds(config: Config, seeds: Iterable[int], folder: str | Path, **option
         config: all settings; its own seed does not count.
         seeds: different whole numbers of at least 0.
         folder: where the run folders are, or are made.
-        **options: ``n_workers``, ``on_end``, ``on_progress`` and ``provenance`` of ``fit_several``.
+        **options: ``n_workers``, ``on_end``, ``on_progress``, ``overwrite`` and ``provenance`` of ``fit_several``.
 
     Raises:
         ValueError: no seed, one twice, or one that is no whole number of at least 0.
@@ -80,6 +80,7 @@ def fit_several(
     on_end: Callable[[Outcome], None] | None = None,
     on_progress: Callable[[Standing], None] | None = None,
     provenance: dict[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> list[Outcome]:
     """Train several networks, each on one torch thread unless its settings say otherwise.
 
@@ -93,6 +94,7 @@ def fit_several(
         on_end: called as each has ended.
         on_progress: called now and then.
         provenance: entries to add to each provenance.json.
+        overwrite: train in the place of runs of other settings: they are removed.
 
     Returns:
         The outcomes, in the order of ``trainings``.
@@ -105,9 +107,9 @@ def fit_several(
     require(type(n_workers) is int and n_workers >= 1, "workers", "a positive whole number", n_workers)
     for config in trainings.values():
         choose_device(config.device)
-    several = _Several(trainings, on_end, on_progress)
+    several = _Several(trainings, on_end, on_progress, overwrite=overwrite)
     left = several.left()
-    units = [(trainings[path], path, several.begun[path] == "resumed", provenance) for path in left]
+    units = [(trainings[path], path, several.begun[path] == "resumed", overwrite, provenance) for path in left]
     several.tell()
     if n_workers == 1 or not units:
         for path, unit in zip(left, units, strict=True):
@@ -131,13 +133,15 @@ class _Several:
         trainings: Mapping[Path, Config],
         on_end: Callable[[Outcome], None] | None,
         on_progress: Callable[[Standing], None] | None,
+        *,
+        overwrite: bool,
     ):
         self.trainings, self.on_end, self.on_progress = trainings, on_end, on_progress
         self.to_do = {path: config.training["n_epochs"] for path, config in trainings.items()}
         self.before, self.done = dict.fromkeys(trainings, 0), dict.fromkeys(trainings, 0)
         self.outcomes: dict[Path, Outcome] = {}
         self.begun: dict[Path, Begun] = {}
-        self.there = {path: matching_run(path, config) for path, config in trainings.items()}
+        self.there = {path: matching_run(path, config, overwrite=overwrite) for path, config in trainings.items()}
         for path, run in self.there.items():
             if run is not None and run.status == "running":
                 raise RunError(f"{path}: another process is still recording in it; wait for it or stop it")
@@ -190,13 +194,19 @@ Ending = tuple[str, str, tuple[str, ...]]  # status, reason, notes
 
 
 def _train(
-    config: Config, path: Path, resume: bool, provenance: dict[str, Any] | None, on_epoch: OnEpoch | None = None
+    config: Config,
+    path: Path,
+    resume: bool,
+    overwrite: bool,
+    provenance: dict[str, Any] | None,
+    on_epoch: OnEpoch | None = None,
 ) -> Ending:
-    """A work unit."""
+    """A work unit; a training that is resumed overwrites nothing."""
     with warnings.catch_warnings(record=True) as caught, torch_threads(1):
         warnings.simplefilter("always", UserWarning)
         try:
-            fit(config, path, resume=resume, on_epoch=on_epoch, provenance=provenance)
+            overwrite = overwrite and not resume
+            fit(config, path, resume=resume, overwrite=overwrite, on_epoch=on_epoch, provenance=provenance)
             status, reason = "finished", ""
         except TrainingDivergedError as error:
             status, reason = "diverged", str(error)
