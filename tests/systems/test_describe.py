@@ -25,5 +25,5 @@ def test_rebuilt_from_toml_it_is_the_same_map(model):
 
 def test_what_cannot_be_described_says_why_when_it_is_asked_for():
     tables = describe_model(nn.LSTM(1, 2, bidirectional=True))
-    with pytest.raises(UnsupportedModelError, match=r"reads the future.*Run\(path, model=\(core, head\)\)"):
+    with pytest.raises(UnsupportedModelError, match=r"reads the future.*Run\(path, model=as_system\(step_module"):
         system_from_description(tables)

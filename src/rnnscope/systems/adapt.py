@@ -1,37 +1,63 @@
 """``as_system``: reading a network as a map."""
 
-import copy
 from functools import singledispatch
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from rnnscope.base.errors import UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
 from rnnscope.models._recurrent import Recurrent
+from rnnscope.systems._assembly import Assembled, AssembledStep, as_part
+from rnnscope.systems._core import CoreModule, describe_core
+from rnnscope.systems._examination import operations, some_inputs, some_states
+from rnnscope.systems._functional import all_tensors, unwrapped
+from rnnscope.systems._lent import find_cores
+from rnnscope.systems._model_reading import read_model
+from rnnscope.systems.model import FramedSystem
 from rnnscope.systems.module import ModuleSystem
 from rnnscope.systems.recurrent import Core, Description, Head, RecurrentSystem
 from rnnscope.systems.system import System
 
-_PAIR = "hand over the pair: as_system((core, head)), or as_system(core) without a head"
 
-
-def as_system(subject: Any, *, input_size: int | None = None, state: Any = None) -> System:
+def as_system(
+    subject: Any,
+    *,
+    input_size: int | None = None,
+    state: Any = None,
+    encoder: Any = None,
+    head: Any = None,
+    initial: Any = None,
+) -> System:
     """Read a network as a map x[t] = f(x[t-1], u[t]; θ), y[t] = g(x[t], u[t]; θ).
 
     >>> system = as_system(torch.nn.LSTM(1, 8))
     >>> system.state_size, system.state_labels[0], system.state_labels[8]
     (16, 'h[0]', 'c[0]')
+    >>> class Step(torch.nn.Module):
+    ...     def forward(self, u, x):
+    ...         return (x - u).tanh()
+    >>> as_system(Step(), input_size=1, state=torch.zeros(1, 1)).state_labels
+    ('x[0]',)
+
+    What is accepted gives, step by step, what the network's own forward gives; that is tried, at its weights and for
+    whole models at random ones too, before it is accepted.
 
     Args:
         subject: a torch.nn.RNN, LSTM or GRU (any number of layers, batch first or not, projections), one of their
-            cells, a pair (core, linear head), one of our models, or a whole model: from that, core and head are taken
-            when it has exactly one recurrent submodule and at most one Linear that fits, and the result is checked
-            against ``model.forward`` on random input. With ``state``, any step module ``(input, state) -> (output,
-            state)``.
-        input_size: width of the input, for step modules only.
-        state: an example of the state (tensors with the batch first), for step modules only.
+            cells, or a subclass of these; one of our models; a whole model with such cores in it, whatever its forward
+            does before and after them; a pair (core, head); or, with ``state``, any step module: ``(input, state) ->
+            (output, state)``, the new state alone, or more values, or a sequence module of that form.
+        input_size: width of the input, for step modules (0: a map without input), and for whole models where it cannot
+            be found by trying.
+        state: an example of the state, for step modules: any nesting of tensors with a batch dimension.
+        encoder: what the network does to an input before the core: a module or function of rows (row, width), such as
+            the model's own embedding (the input is then one token).
+        head: what it makes of the core's output: a module or function of rows, or several.
+        initial: the state that it begins with, as the core takes it (h, or (h, c)), with parameters if it is learned;
+            for step modules also the name of a parameter, or a part of the module that makes it of the sequence. Of
+            whole models it is found.
 
     Returns:
         A System with a copy of the network's parameters under the names of its state dict; the network is not changed.
@@ -43,11 +69,16 @@ def as_system(subject: Any, *, input_size: int | None = None, state: Any = None)
     """
     if isinstance(subject, System):
         return subject
-    if state is not None or input_size is not None:
-        if not isinstance(subject, nn.Module) or state is None or input_size is None:
-            raise TypeError("a step module needs both input_size=… and state=… (an example, batch first)")
-        return ModuleSystem(subject, input_size=input_size, state=state)
-    return _read(subject)
+    parts = {"encoder": encoder, "head": head}
+    if state is not None:
+        return _step_module(subject, input_size, state, initial, **parts)
+    if any(part is not None for part in (encoder, head, initial)):
+        return _assembled(subject, initial=initial, input_size=input_size, **parts)
+    if input_size is not None:
+        if isinstance(subject, nn.Module) and find_cores(unwrapped(subject)):
+            return _simplest(unwrapped(subject), input_size)
+        raise TypeError("a step module needs both input_size=… and state=… (an example of its state)")
+    return _read(unwrapped(subject) if isinstance(subject, nn.Module) else subject)
 
 
 @singledispatch
@@ -59,192 +90,159 @@ def _read(subject: Any) -> System:
 
 @_read.register
 def _(subject: tuple) -> System:
-    if len(subject) != 2 or not all(isinstance(part, nn.Module) for part in subject):
-        raise UnsupportedModelError(f"expected a pair (core, head) of modules, came {len(subject)} parts: {subject!r}")
-    core, head = subject
-    if not isinstance(core, nn.RNNBase | nn.RNNCellBase | Recurrent):
-        raise UnsupportedModelError(f"core: expected a torch recurrent module or cell, came {type(core).__name__}")
-    if type(head) is not nn.Linear:
-        raise UnsupportedModelError(f"head: expected torch.nn.Linear, came {type(head).__name__}")
-    description = _describe(core, head, core_prefix="core.", head_prefix="head.")
-    return _from_module(nn.ModuleDict({"core": core, "head": head}), description)
+    if len(subject) != 2 or not isinstance(subject[0], nn.Module):
+        raise UnsupportedModelError(
+            f"expected a pair (core, head), came {len(subject)} parts: {subject!r}; more go by name: as_system(core, "
+            "encoder=…, head=…)"
+        )
+    return _assembled(subject[0], encoder=None, head=subject[1], initial=None, input_size=None)
 
 
 @_read.register
 def _(subject: nn.RNNBase | nn.RNNCellBase | Recurrent) -> System:
-    return _from_module(subject, _describe(subject, None))
+    try:
+        return _plain(subject, Description(core=describe_core(subject)))
+    except (UnsupportedModelError, KeyError):
+        if isinstance(subject, Recurrent) or getattr(subject, "bidirectional", False):
+            raise
+    return ModuleSystem(subject, input_size=int(subject.input_size), state=_state_of(subject))
 
 
 @_read.register
 def _(subject: nn.Module) -> System:
-    return whole_model(subject)
+    return _simplest(subject, None)
 
 
-class _Parts(NamedTuple):
-    core: nn.RNNBase | nn.RNNCellBase | Recurrent
-    core_name: str
-    head: nn.Linear | None
-    head_name: str
-
-
-def whole_model(model: nn.Module) -> RecurrentSystem:
-    """Core and head of a model, checked against its ``forward`` on random input; UnsupportedModelError otherwise."""
-    parts = _find_parts(model)
-    description = _describe(
-        parts.core,
-        parts.head,
-        core_prefix=f"{parts.core_name}." if parts.core_name else "",
-        head_prefix=f"{parts.head_name}.",
-    )
-    system = _from_module(model, description)
-    _verify(model, system, parts)
+def _simplest(model: nn.Module, input_size: int | None) -> System:
+    """A whole model; as core and linear head alone where it does no more than these."""
+    system = read_model(model, input_size=input_size)
+    if isinstance(system, FramedSystem) and system.n_tokens is None and system.plan.begins_at_zero:
+        core = system.core.description.core
+        heads = [(name, part) for name, part in model.named_modules() if type(part) is nn.Linear]
+        if core.input_size == system.input_size:
+            for name, linear in [("", None), *heads]:
+                if _width(core, linear) == system.output_size:
+                    plain = _plain(model, Description(core=core, head=_describe_head(linear, core, f"{name}.")))
+                    if _equal(plain, system):
+                        return plain
     return system
 
 
-def _find_parts(model: nn.Module) -> _Parts:
-    kind = type(model).__name__
-    cores = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.RNNBase | nn.RNNCellBase | Recurrent)]
-    if len(cores) != 1:
-        found = f"{len(cores)} of them ({', '.join(n for n, _ in cores)})" if cores else "none"
-        hint = f"{_PAIR}; or as_system(step_module, input_size=…, state=…)" if not cores else _PAIR
-        raise UnsupportedModelError(
-            f"{kind}: expected exactly one recurrent submodule of torch.nn, found {found}; {hint}"
-        )
-    core_name, core = cores[0]
-    width = core.output_size if isinstance(core, Recurrent) else getattr(core, "proj_size", 0) or core.hidden_size
-    heads = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear) and m.in_features == width]
-    if len(heads) > 1:
-        names = ", ".join(n for n, _ in heads)
-        raise UnsupportedModelError(
-            f"{kind}: expected at most one Linear that takes {width} values, found {names}; {_PAIR}"
-        )
-    head_name, head = heads[0] if heads else ("", None)
-    return _Parts(core, core_name, head, head_name)
+_LINEAR = frozenset(
+    """add addmm alias as_strided bmm cat clone contiguous copy detach empty expand linear matmul mm new_empty new_zeros
+    permute reshape select slice split split_with_sizes squeeze stack t transpose unsqueeze unbind view zeros zeros_like
+    _to_copy _unsafe_view""".split()  # noqa: SIM905
+)
+"""Operations of a linear map and of moving numbers about."""
 
 
-def _describe(
-    core: nn.RNNBase | nn.RNNCellBase | Recurrent,
-    head: nn.Linear | None,
-    *,
-    core_prefix: str = "",
-    head_prefix: str = "head.",
-) -> Description:
-    kind = type(core).__name__
-    if getattr(core, "bidirectional", False):
-        raise UnsupportedModelError(
-            f"{kind}(bidirectional=True): the backward half reads the future, so there is no map from x[t-1] to x[t]; "
-            "hand over a network that runs forwards only"
-        )
-    for part in (core, *([head] if head is not None else [])):
-        if part._forward_hooks or part._forward_pre_hooks:
-            raise UnsupportedModelError(
-                f"{type(part).__name__}: it has forward hooks, which may change what it computes; remove them, or use "
-                "as_system(step_module, input_size=…, state=…)"
-            )
-    if isinstance(core, Recurrent):
-        described = Core(
-            cell=core.cell,
-            input_size=core.input_size,
-            hidden_size=core.hidden_size,
-            num_layers=core.num_layers,
-            prefix=core_prefix,
-            options=core.options,
-        )
-        return Description(core=described, head=_describe_head(head, described.output_size, head_prefix))
-    layers = isinstance(core, nn.RNNBase)
-    cell = {nn.LSTM: "lstm", nn.GRU: "gru", nn.LSTMCell: "lstm", nn.GRUCell: "gru"}.get(type(core))
-    if type(core) in (nn.RNN, nn.RNNCell):
-        cell = f"rnn-{core.nonlinearity}"
-    if cell is None:
-        raise UnsupportedModelError(
-            f"{kind}: expected torch.nn.RNN, LSTM, GRU or their cells themselves, came a subclass; "
-            "its forward may differ: use as_system(step_module, input_size=…, state=…)"
-        )
-    described = Core(
-        cell=cell,
-        input_size=core.input_size,
-        hidden_size=core.hidden_size,
-        num_layers=core.num_layers if layers else 1,
-        bias=bool(core.bias),
-        proj_size=core.proj_size if layers else 0,
-        prefix=core_prefix,
-        suffixed=layers,
+def _width(core: Core, head: nn.Linear | None) -> int | None:
+    """The outputs of core and head; None if they do not fit."""
+    if head is None:
+        return core.output_size
+    return head.out_features if head.in_features == core.output_size else None
+
+
+def _equal(plain: RecurrentSystem, system: FramedSystem) -> bool:
+    """Whether core and head give what the model gives in a step, at random weights, and nothing else happens there: a
+    clamp at 50 would not be seen in numbers."""
+    generator = torch.Generator().manual_seed(0)
+    params = {
+        name: torch.randn(p.shape, generator=generator, dtype=torch.float64).to(p) / max(1, p.shape[-1]) ** 0.5
+        if p.is_floating_point() and p.dim() and name not in plain.frozen
+        else p
+        for name, p in system.params.items()
+    }
+    with torch.no_grad(), undisturbed(system.device):
+        there, here = system.at(params), plain.at({name: params[name] for name in plain.params})
+        state, input = some_states(system, 5, generator), some_inputs(system, 5, generator)
+        wanted = there.advance(there.weights, state, there.drive(there.weights, input))
+        came = here.advance(here.weights, state, here.drive(here.weights, input))
+        weights, drive = there.weights, there.drive(there.weights, input)
+        after = operations(lambda: there.readout(weights, state, drive))
+        assert isinstance(there, FramedSystem)
+        unchanged = torch.equal(there.encoded(weights, input), input)
+    tolerance = 1e4 * torch.finfo(system.dtype).eps
+    return (
+        unchanged
+        and after <= _LINEAR
+        and all(torch.allclose(a, b, rtol=tolerance, atol=tolerance) for a, b in zip(came, wanted, strict=True))
     )
-    return Description(core=described, head=_describe_head(head, described.output_size, head_prefix))
 
 
-def _describe_head(head: nn.Linear | None, width: int, prefix: str) -> Head | None:
+def _assembled(core: Any, *, encoder: Any, head: Any, initial: Any, input_size: int | None) -> System:
+    if not isinstance(core, CoreModule):
+        raise UnsupportedModelError(
+            f"core: expected a torch recurrent module or cell, came {type(core).__name__}; a step module of your own "
+            "needs input_size=… and state=… (an example of its state) too"
+        )
+    if encoder is None and initial is None and type(head) is nn.Linear:
+        try:
+            described = describe_core(core, "core.")
+            description = Description(core=described, head=_describe_head(head, described, "head."))
+            return _plain(nn.ModuleDict({"core": core, "head": head}), description)
+        except KeyError:
+            pass
+    if type(head) is nn.Linear and head.in_features != (width := _output_size(core)):
+        raise UnsupportedModelError(f"head: expected to take {width} values from the core, came {head}")
+    if getattr(core, "bidirectional", False):
+        describe_core(core)  # says why not
+    return read_model(Assembled(core, encoder=encoder, head=head, initial=initial), input_size=input_size)
+
+
+def _output_size(core: CoreModule) -> int:
+    if isinstance(core, Recurrent):
+        return core.output_size
+    return int(getattr(core, "proj_size", 0)) or int(core.hidden_size)
+
+
+def _describe_head(head: nn.Linear | None, core: Core, prefix: str) -> Head | None:
     if head is None:
         return None
-    if head.in_features != width:
-        raise UnsupportedModelError(
-            f"head: expected to take {width} values from the core, came Linear({head.in_features}, …)"
-        )
+    if head.in_features != core.output_size:
+        raise UnsupportedModelError(f"head: expected to take {core.output_size} values from the core, came {head}")
     return Head(output_size=head.out_features, bias=head.bias is not None, prefix=prefix)
 
 
-def _from_module(model: nn.Module, description: Description) -> RecurrentSystem:
-    tensors = {**dict(model.named_parameters(remove_duplicate=False)), **dict(model.named_buffers())}
-    try:
-        return RecurrentSystem(description, {name: tensors[name] for name in description.param_shapes()})
-    except KeyError as error:
-        raise UnsupportedModelError(
-            f"{type(model).__name__}: parameter {error.args[0]} is not a plain one (weight norm or another "
-            "parametrisation?); use as_system(step_module, input_size=…, state=…)"
-        ) from None
+def _plain(model: nn.Module, description: Description) -> RecurrentSystem:
+    """Core and linear head in plain operations; KeyError where their parameters are not plain ones."""
+    if any(part._forward_hooks or part._forward_pre_hooks for part in model.modules()):
+        raise KeyError("forward hooks")
+    tensors = all_tensors(model)
+    return RecurrentSystem(description, {name: tensors[name] for name in description.param_shapes()})
 
 
-def _verify(model: nn.Module, system: RecurrentSystem, parts: _Parts) -> None:
-    """Compare with ``forward`` of a private copy in eval mode; model, hidden and random state stay as they are.
-
-    The copy gets random weights: a scale of 1, a residual of 0 or a freshly initialised normalisation would otherwise
-    pass unseen, and be wrong once trained.
-    """
-    kind = type(model).__name__
-    batch, length = 2, 20
-    generator = torch.Generator().manual_seed(0)
-    sequence = 2 * torch.randn(length, batch, system.input_size, generator=generator)
-    sequence = sequence.to(dtype=system.dtype, device=system.device)
-    start = torch.zeros(batch, system.state_size, dtype=system.dtype, device=system.device)
-    batch_first = getattr(parts.core, "batch_first", None)  # a loop over a cell may have it either way
-    layouts = (True, False) if batch_first is None else (batch_first,)
-    try:
-        with torch.no_grad(), undisturbed(system.device):
-            copied = copy.deepcopy(model).eval()
-            _randomise(copied, system.frozen, generator)
-            system = system.at(dict(copied.state_dict(keep_vars=True)))
-            wanted = system.simulate(start, sequence).outputs
-            came = [copied(sequence.movedim(0, 1) if first else sequence) for first in layouts]
-    except Exception as error:
-        raise UnsupportedModelError(
-            f"{kind}: its forward could not be compared with core and head on random input of shape "
-            f"{'(time, batch, ' if batch_first is False else '(batch, time, '}{system.input_size}): "
-            f"{type(error).__name__}: {error}; {_PAIR}"
-        ) from error
-    outputs = [output[0] if isinstance(output, tuple | list) else output for output in came]
-    if not any(
-        isinstance(output, Tensor) and _equal_up_to_layout(output, wanted, first)
-        for output, first in zip(outputs, layouts, strict=True)
-    ):
-        found = f"core {parts.core_name or 'itself'}" + (f" and head {parts.head_name}" if parts.head else ", no head")
-        raise UnsupportedModelError(f"{kind}: its forward does not equal what {found} give on random input; {_PAIR}")
+def _state_of(core: nn.RNNBase | nn.RNNCellBase) -> Any:
+    """An example of the state of one of torch's modules, of a subclass of it too."""
+    hidden = int(core.hidden_size)
+    if isinstance(core, nn.RNNCellBase):
+        h = torch.zeros(1, hidden)
+        return (h, h) if isinstance(core, nn.LSTMCell) else h
+    h = torch.zeros(core.num_layers, 1, core.proj_size or hidden)
+    return (h, torch.zeros(core.num_layers, 1, hidden)) if isinstance(core, nn.LSTM) else h
 
 
-def _randomise(model: nn.Module, frozen: frozenset[str], generator: torch.Generator) -> None:
-    """Weights of variance 1/width, other parameters of variance 1, buffers in (0.5, 1.5); frozen ones stay."""
-    for p in model.parameters():
-        scale = p.shape[-1] ** -0.5 if p.dim() > 1 else 1.0
-        p.copy_(scale * torch.randn(p.shape, generator=generator))
-    for name, buffer in model.named_buffers():
-        if buffer.is_floating_point() and name not in frozen:
-            buffer.copy_(0.5 + torch.rand(buffer.shape, generator=generator))
+def _step_module(subject: Any, input_size: int | None, state: Any, initial: Any, *, encoder: Any, head: Any) -> System:
+    if not isinstance(subject, nn.Module):
+        raise TypeError(f"expected a step module beside state=…, came {type(subject).__name__}")
+    if input_size is None:
+        raise TypeError("a step module needs input_size=… too; 0 for a map without input")
+    if encoder is None and head is None:
+        return ModuleSystem(subject, input_size=input_size, state=state, initial=initial)
+    before = as_part("encoder", encoder)
+    width = input_size if before is None else _width_of(before, input_size)
+    inner = ModuleSystem(subject, input_size=width, state=state)
+    step = AssembledStep(subject, inner.reading, encoder=encoder, head=head)
+    example = torch.zeros(1, inner.state_size)
+    n_tokens = before.num_embeddings if isinstance(before, nn.Embedding) else None
+    return ModuleSystem(
+        step, input_size=input_size, state=example, initial=initial, labels=inner.state_labels, n_tokens=n_tokens
+    )
 
 
-def _equal_up_to_layout(came: Tensor, wanted: Tensor, batch_first: bool) -> bool:
-    whole = wanted.movedim(0, 1) if batch_first else wanted
-    tolerance = 1e3 * torch.finfo(wanted.dtype).eps
-    scale = float(wanted.abs().max())
-    for expected in (whole, wanted[-1], whole.squeeze(-1), wanted[-1].squeeze(-1)):
-        if came.shape == expected.shape and torch.allclose(came, expected, rtol=0, atol=tolerance * (1 + scale)):
-            return True
-    return False
+def _width_of(encoder: nn.Module, input_size: int) -> int:
+    if isinstance(encoder, nn.Embedding):
+        return encoder.embedding_dim
+    with torch.no_grad():
+        some = next((p for p in encoder.parameters() if p.is_floating_point()), torch.zeros(()))
+        return encoder(some.new_zeros(2, input_size)).shape[-1]

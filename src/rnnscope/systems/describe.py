@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from rnnscope.base.errors import RnnscopeError, RunError, UnsupportedModelError
+from rnnscope.systems._names import find_names, shapes_of
 from rnnscope.systems.adapt import as_system
+from rnnscope.systems.foreign import ForeignSystem
 from rnnscope.systems.recurrent import Description, RecurrentSystem
 from rnnscope.systems.system import System
 
@@ -25,11 +27,7 @@ def describe_model(model: Any) -> dict[str, Any]:
     except RnnscopeError as error:
         return {"form": "unknown", "class": _class_name(model), "reason": str(error)}
     if not isinstance(system, RecurrentSystem):
-        return {
-            "form": "unknown",
-            "class": _class_name(model),
-            "reason": "not built of torch's recurrent modules",
-        }
+        return {"form": "code", "class": _class_name(model), "input_size": system.input_size}
     return {"form": "recurrent", "class": _class_name(model), **system.description.to_dict()}
 
 
@@ -40,11 +38,17 @@ def system_from_description(tables: dict[str, Any]) -> System:
         UnsupportedModelError: the model could not be described when it was recorded; gives the reason of then.
 
     """
+    if tables.get("form") == "code":
+        raise UnsupportedModelError(
+            f"the run's model ({tables.get('class', 'unknown class')}) does more than its recurrent core and a linear "
+            "head, which only its own code can say: give it, Run(path, model=model); on the command line --model "
+            "package.module:make, a function that makes it"
+        )
     if tables.get("form") != "recurrent":
         raise UnsupportedModelError(
             f"the run's model ({tables.get('class', 'unknown class')}) cannot be rebuilt from its description: "
-            f"{tables.get('reason', 'none was recorded')}. Give what can be read: Run(path, model=(core, head)), or "
-            "model=as_system(step_module, …); on the command line --model package.module:make"
+            f"{tables.get('reason', 'none was recorded')}. Give one step of it: Run(path, "
+            "model=as_system(step_module, input_size=…, state=…)); on the command line --model package.module:make"
         )
     try:
         description = Description.from_dict({name: tables[name] for name in ("core", "head") if name in tables})
@@ -55,44 +59,35 @@ def system_from_description(tables: dict[str, Any]) -> System:
 
 
 def locate(system: System, tensors: dict[str, Any]) -> System:
-    """A system of the same layers and head, found under whatever names they have among ``tensors``.
+    """The system with its parameters found under whatever names they have among ``tensors``.
 
-    A pair (core, head) handed over later does not say what its parts were called in the recorded model: they are
-    recognised by the ends of the names and by their shapes.
+    A model handed over later may be wrapped in another module, or be parts of the one that was recorded: its parameters
+    are recognised by the ends of their names and by their shapes.
 
     Raises:
         UnsupportedModelError: they are not there, or in several places.
 
     """
-    if not isinstance(system, RecurrentSystem) or all(name in tensors for name in system.params):
+    if not isinstance(system, RecurrentSystem | ForeignSystem):
         return system
+    wanted = {name: shape for name, shape in shapes_of(system.params).items() if name not in _constants(system)}
+    if not wanted or all(name in tensors for name in wanted):
+        return system
+    parts = isinstance(system, RecurrentSystem) or "core" in dict(system.parts())
+    names = find_names(wanted, shapes_of(tensors), parts=parts)
+    if isinstance(system, ForeignSystem):
+        return system.called(names)
     core, head = system.description.core, system.description.head
-    wanted = {name: tuple(p.shape) for name, p in system.params.items()}
-    own = {name: shape for name, shape in wanted.items() if head is None or not name.startswith(head.prefix)}
-    names = {name.removeprefix(core.prefix): shape for name, shape in own.items()}
-    core = replace(core, prefix=_only_prefix("core", names, tensors, avoid="\0"))
+    first = next(iter(wanted))
+    core = replace(core, prefix=names[first].removesuffix(first.removeprefix(core.prefix)))
     if head:
-        names = {name.removeprefix(head.prefix): s for name, s in wanted.items() if name.startswith(head.prefix)}
-        head = replace(head, prefix=_only_prefix("head", names, tensors, avoid=core.prefix or "\0"))
+        head = replace(head, prefix=names[f"{head.prefix}weight"].removesuffix("weight"))
     description = replace(system.description, core=core, head=head)
     return RecurrentSystem(description, {name: tensors[name] for name in description.param_shapes()})
 
 
-def _only_prefix(what: str, names: dict[str, tuple[int, ...]], tensors: dict[str, Any], avoid: str) -> str:
-    first = next(iter(names))
-    prefixes = [name.removesuffix(first) for name in tensors if name.endswith(first) and not name.startswith(avoid)]
-    fitting = [
-        prefix
-        for prefix in prefixes
-        if all(prefix + n in tensors and tuple(tensors[prefix + n].shape) == shape for n, shape in names.items())
-    ]
-    if len(fitting) != 1:
-        found = f"found it as {', '.join(map(repr, fitting))}" if fitting else "found no such tensors"
-        wanted = ", ".join(f"{name} {shape}" for name, shape in names.items())
-        raise UnsupportedModelError(
-            f"{what}: expected one place with {wanted} in the snapshot, {found}; it has {', '.join(tensors)}"
-        )
-    return fitting[0]
+def _constants(system: System) -> frozenset[str]:
+    return system.constants if isinstance(system, ForeignSystem) else frozenset()
 
 
 def _class_name(model: Any) -> str:

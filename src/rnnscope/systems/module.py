@@ -1,178 +1,187 @@
-"""Any module ``(input, state) -> (output, state)`` as a System."""
+"""Any module that is one step of a recurrence, ``(input, state) -> (output, state)`` in any of its spellings."""
 
-import copy
-import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call, jvp, vmap
 from torch.utils import _pytree as pytree
 
 from rnnscope.base.errors import NonDeterministicError, UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
-from rnnscope.systems.system import Params, System, Weights, detached, pick, stack_params
+from rnnscope.systems._examination import require_map, unlike
+from rnnscope.systems._functional import call, unwrapped
+from rnnscope.systems._initial import initial_from
+from rnnscope.systems._readings import Reading, readings, tensors_of
+from rnnscope.systems.foreign import ForeignSystem
+from rnnscope.systems.system import Params, Weights
+
+_STEPS_TOGETHER = 3  # of a sequence module, compared with as many single steps
 
 
-class ModuleSystem(System):
+class ModuleSystem(ForeignSystem):
     """A step module as a map; its state may be any nesting of tensors, flattened into one vector.
 
-    The module takes ``input`` (batch, input_size) and a state whose tensors have the batch first, and returns the
-    output (batch, output_size) and the new state in the same form. A private copy in eval mode is used: dropout is off.
+    The module takes an input (batch, input_size) and a state, and returns output and new state: as a pair, or the new
+    state alone, or more values among which the state is found by its shapes. Sequence modules are called with
+    sequences of length one. Which of these it is is found by trying them (``reading``), and accepted only if it is a
+    map: the same twice, rows apart from each other, and for sequence modules the same in one call as step by step.
+    A private copy in eval mode is used: dropout is off.
 
     Args:
         module: the step.
-        input_size: width of the input.
-        state: an example of the state, with a batch dimension first in every tensor.
+        input_size: width of the input; 0 for a map without one.
+        state: an example of the state, with a batch dimension first in every tensor, or where the module has it.
+        initial: where it begins: the name of a parameter of the module, a parameter of it, a tensor, or a module of
+            sequences (sequence, time, channel); None for zero.
+        labels: names of the coordinates.
+        n_tokens: size of the vocabulary, where the input is one token.
 
     Raises:
-        UnsupportedModelError: the module does not take or return what is said above.
+        UnsupportedModelError: the module is no such step; says what was tried and what came.
         NonDeterministicError: it draws random numbers in eval mode.
 
     """
 
-    def __init__(self, module: nn.Module, *, input_size: int, state: Any):
-        self._module = copy.deepcopy(module).eval()
-        leaves, self._form = pytree.tree_flatten(state)
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        input_size: int,
+        state: Any,
+        initial: Any = None,
+        labels: tuple[str, ...] | None = None,
+        n_tokens: int | None = None,
+    ):
+        leaves = pytree.tree_leaves(state)
         if not leaves or not all(isinstance(leaf, Tensor) and leaf.dim() >= 1 for leaf in leaves):
-            raise UnsupportedModelError(f"state: expected tensors with a batch dimension first, came {state!r}")
-        if any(leaf.is_complex() for leaf in leaves):
-            raise UnsupportedModelError(
-                "state: expected real tensors, came complex ones; hand over real and imaginary part"
-            )
-        self._shapes = [leaf.shape[1:] for leaf in leaves]
-        self._sizes = [leaf[:1].numel() for leaf in leaves]
+            raise UnsupportedModelError(f"state: expected tensors with a batch dimension, came {state!r}")
+        for k, leaf in enumerate(leaves):
+            if not (leaf.is_floating_point() or leaf.is_complex()):
+                raise UnsupportedModelError(
+                    f"state: tensor {k} is {leaf.dtype}; expected floats: a counter or flag is no coordinate of a "
+                    "state; leave it out of the state, or hand it in as an input"
+                )
+        if type(input_size) is not int or input_size < 0:
+            raise ValueError(f"input_size: expected a whole number of at least 0, came {input_size!r}")
+        super().__init__(module)
+        self._dtype = next((leaf.dtype for leaf in leaves if leaf.is_floating_point()), self._dtype)
+        self.n_tokens = n_tokens
         self.input_size = input_size
-        self.state_size = sum(self._sizes)
-        self.state_labels = tuple(
-            f"x{k}[{i}]" if len(leaves) > 1 else f"x[{i}]" for k, size in enumerate(self._sizes) for i in range(size)
-        )
-        self.params = detached(self._module.state_dict())
-        self.frozen = frozenset(name for name, _ in self._module.named_buffers())
-        self.output_size = self._examine(leaves[0].device)
-
-    def signature(self) -> str:
-        """Sizes, and the module's class with its source where that can be found."""
-        kind = type(self._module)
-        try:
-            source = inspect.getsource(kind)
-        except (OSError, TypeError):
-            source = ""
-        return f"{super().signature()} {kind.__module__}.{kind.__qualname__} {self._module} {source}"
-
-    def __reduce__(self) -> tuple:
-        leaves = [torch.zeros(1, *shape) for shape in self._shapes]
-        example = pytree.tree_unflatten(leaves, self._form)
-        return _rebuild, (type(self), self._module, self.input_size, example, self.params)
-
-    def at(self, params: Params) -> "ModuleSystem":
-        """The same module at other parameters."""
-        other = object.__new__(type(self))
-        vars(other).update(vars(self))
-        other.params = detached(pick(params, self.params))
-        return other
-
-    def materialise(self, params: Params) -> Weights:
-        """The parameters and buffers themselves."""
-        return dict(params)
-
-    def drive(self, weights: Weights, input: Float[Tensor, "*batch input"]) -> Float[Tensor, "*batch input"]:
-        """The input itself."""
-        return input
-
-    def advance(
-        self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch input"]
-    ) -> tuple[Float[Tensor, "*batch state"], Float[Tensor, "*batch output"]]:
-        """The state, flattened, and the output that the module returns."""
-        return self._call(weights, state, drive)
+        self.reading = self._read(state)
+        form = self.reading.state
+        self.state_size = sum(form.sizes)
+        self.state_labels = labels or form.labels
+        self._initial = initial_from(unwrapped(module), initial, form) if initial is not None else None
+        with torch.no_grad(), undisturbed(self.device):
+            zeros = torch.zeros(1, self.state_size, dtype=self.dtype, device=self.device)
+            self.output_size = self._call(self.params, zeros, zeros.new_zeros(1, input_size))[1].shape[-1]
+        self._examine()
 
     def _call(self, weights: Weights, state: Tensor, drive: Tensor) -> tuple[Tensor, Tensor]:
-        batch = state.shape[:-1]
-        rows = state.reshape(-1, self.state_size)
-        leaves = [
-            part.unflatten(-1, shape or (1,))
-            for part, shape in zip(rows.split(self._sizes, -1), self._shapes, strict=True)
-        ]
-        leaves = [leaf if shape else leaf[..., 0] for leaf, shape in zip(leaves, self._shapes, strict=False)]
-        arguments = (drive.reshape(-1, self.input_size), pytree.tree_unflatten(leaves, self._form))
-        own = {name: tensor.clone() if name in self.frozen else tensor for name, tensor in weights.items()}
-        output, new = functional_call(self._module, own, arguments)
-        flat = torch.cat([leaf.reshape(len(rows), -1) for leaf in pytree.tree_leaves(new)], dim=-1)
-        return flat.reshape(*batch, -1), output.reshape(*batch, -1)
+        return self._step_with(self._fresh(weights), self.reading)(state, drive)
 
-    def step(
-        self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch input"]
-    ) -> Float[Tensor, "*batch state"]:
-        """The state that the module returns, flattened."""
-        return self.advance(weights, state, drive)[0]
+    def _step_with(self, tensors: Params, reading: Reading) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        called = self._called(tensors)
 
-    def readout(
-        self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch input"]
-    ) -> Float[Tensor, "*batch output"]:
-        """Not to be had: the module gives its output from the old state.
+        def step(state: Tensor, input: Tensor) -> tuple[Tensor, Tensor]:
+            return tuple(reading.step(called, input, state))  # type: ignore[return-value]
 
-        Raises:
-            UnsupportedModelError: always; ``advance`` and ``simulate`` give the outputs.
+        return step
 
-        """
-        raise UnsupportedModelError(
-            "a step module gives its output together with the new state: use advance or simulate, "
-            "or hand over the pair (core, head)"
-        )
+    def _called(self, tensors: Params) -> Callable[[tuple], Any]:
+        return lambda arguments: call(self._module, tensors, arguments)
 
-    def outputs_on(
-        self, weights: Weights, states: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch input"]
-    ) -> Float[Tensor, "*batch output"]:
-        """The outputs of the step that begins at each of the states."""
-        return self._call(weights, states, drive)[1]
+    def _fresh(self, tensors: Params) -> Params:
+        """The tensors, buffers as copies: a step may write on them."""
+        return {name: tensor.clone() if name in self.frozen else tensor for name, tensor in tensors.items()}
 
-    def _examine(self, device: torch.device) -> int:
-        """Width of the output, after checking that the module is a deterministic step of the right form."""
+    def initial_state(
+        self, weights: Weights, inputs: Float[Tensor, "time batch input"]
+    ) -> Float[Tensor, "batch state"]:
+        """What the module begins with: its learned state, or zero."""
+        if self._initial is None:
+            return super().initial_state(weights, inputs)
+        return self._initial.state(self._module, weights, inputs, self.reading.state)
+
+    def _read(self, state: Any) -> Reading:
+        """The first reading that is a map."""
+        name, tried = type(self._module).__name__, []
+        refusal: Exception | None = None
         generator = torch.Generator().manual_seed(0)
-        state, input = (
-            torch.randn(2, size, generator=generator).to(dtype=self.dtype, device=device)
-            for size in (self.state_size, self.input_size)
-        )
-        with torch.no_grad(), undisturbed(device):
-            try:
-                new, output = self._call(self.params, state, input)
-                torch.rand(1, device=device)
-                again = self._call(self.params, state, input)
-            except Exception as error:
-                raise UnsupportedModelError(
-                    f"{type(self._module).__name__}: expected module(input (batch, {self.input_size}), state) -> "
-                    f"(output (batch, ...), state of the same form); calling it gave {type(error).__name__}: {error}"
-                ) from error
-        if new.shape != state.shape:
+        with torch.no_grad(), undisturbed(self.device):
+            for reading in readings(state, has_input=self.input_size > 0):
+                sizes = {self.input_size, *(n for shape in reading.state.shapes for n in shape)}
+                n = unlike(*sizes)
+                rows = torch.randn(n, sum(reading.state.sizes), dtype=torch.float64, generator=generator)
+                input = torch.randn(n, self.input_size, dtype=torch.float64, generator=generator)
+                rows, input = (t.to(dtype=self.dtype, device=self.device) for t in (rows, input))
+                try:
+                    returned = reading.take(self._called(self._fresh(self.params)), input, rows)[1]
+                except Exception as error:
+                    tried.append(f"{reading.describe()}: {type(error).__name__}: {_first_line(error)}")
+                    continue
+                learnt = reading.learnt(returned, n)
+                if isinstance(learnt, str):
+                    tried.append(f"{reading.describe()}: {learnt}")
+                    continue
+                try:
+                    self._require_map(learnt, rows, input)
+                except (UnsupportedModelError, NonDeterministicError) as error:
+                    refusal = refusal or error
+                    continue
+                return learnt
+        if refusal is not None:
+            raise refusal
+        raise UnsupportedModelError(f"{name}: {_nothing_fits(name, self.input_size, tried)}")
+
+    def _require_map(self, reading: Reading, state: Tensor, input: Tensor) -> None:
+        def step(tensors: Params, x: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
+            return self._step_with(tensors, reading)(x, u)
+
+        require_map(step, self._module, self.params, state, input)
+        if reading.time == "none":
+            return
+        sequence = torch.stack([input.roll(k, 0) for k in range(_STEPS_TOGETHER)])
+        given = sequence if reading.time == "first" else sequence.movedim(0, 1)
+        returned = self._called(self._fresh(self.params))(reading.put_together(given, reading.state.nested(state)))
+        together = reading.learnt(returned, len(state))
+        for u in sequence:
+            state = step(self._fresh(self.params), state, u)[0]
+        if isinstance(together, str) or not _close(reading.state.flat(_tensors(returned, together)), state):
             raise UnsupportedModelError(
-                f"{type(self._module).__name__}: expected a new state of {self.state_size} numbers, "
-                f"came {new.shape[-1]}"
+                f"{type(self._module).__name__}: a sequence of {_STEPS_TOGETHER} inputs in one call does not end in "
+                f"the state that {_STEPS_TOGETHER} calls with one input each end in: its step depends on more than "
+                "input and state, so it is no map of them (attention or convolution over time, a mean over time?)"
             )
-        if not (torch.equal(new, again[0]) and torch.equal(output, again[1])):
-            raise NonDeterministicError(
-                f"{type(self._module).__name__}: the same state and input gave two different answers in eval mode; "
-                "a map must not draw random numbers: take the noise out of the step"
-            )
-        self.has_forward_mode = _works(lambda: jvp(lambda x: self.step(self.params, x, input), (state,), (state,)))
-        self.stackable = _works(
-            lambda: vmap(lambda params: self.step(params, state, input))(stack_params([self.params]))
-        )
-        return output.shape[-1]
 
 
-def _works(attempt: Callable[[], object]) -> bool:
-    """Whether torch can do this: its fused kernels have neither forward differentiation nor batching rules."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            attempt()
-    except (NotImplementedError, RuntimeError):
-        return False
-    return True
+def _tensors(returned: Any, reading: Reading) -> list[Tensor]:
+    everything = list(tensors_of(returned))
+    return [everything[k] for k in reading.state_at]
 
 
-def _rebuild(cls: type[ModuleSystem], module: nn.Module, input_size: int, state: Any, params: Params) -> ModuleSystem:
-    return cls(module, input_size=input_size, state=state).at(params)
+def _close(came: Tensor, wanted: Tensor) -> bool:
+    tolerance = 1e4 * torch.finfo(wanted.dtype).eps
+    size = 1 + float(wanted.nan_to_num().abs().max())
+    return came.shape == wanted.shape and torch.allclose(came, wanted, rtol=0, atol=tolerance * size, equal_nan=True)
+
+
+def _nothing_fits(name: str, input_size: int, tried: list[str]) -> str:
+    said = list(dict.fromkeys(tried))
+    attempts = "; ".join(said[:3]) + (f"; and {len(said) - 3} other ways" if len(said) > 3 else "")
+    return (
+        f"expected a step, module(input (batch, {input_size}), state) -> (output, new state of the same form), or a "
+        f"sequence module of that form; tried {attempts}. Wrap what it does in one step:\n{STEP_MODULE}"
+    )
+
+
+STEP_MODULE = """    class Step(nn.Module):
+        def __init__(self, net): super().__init__(); self.net = net
+        def forward(self, u, x): ...; return output, new_x  # u (batch, input), x (batch, state) or a tuple of such
+    as_system(Step(net), input_size=..., state=torch.zeros(1, ...))"""
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:120]

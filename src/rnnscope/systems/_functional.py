@@ -1,0 +1,176 @@
+"""Modules as pure functions of their parameters: a private copy, and calls of it with parameters given."""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn.utils import parametrize
+
+from rnnscope.base.errors import UnsupportedModelError
+from rnnscope.systems.system import detached
+
+
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The network inside the wrappers of data-parallel training and of ``torch.compile``."""
+    while True:
+        if isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif isinstance(inner := getattr(module, "_orig_mod", None), nn.Module):
+            module = inner
+        else:
+            return module
+
+
+def private_copy(module: nn.Module) -> nn.Module:
+    """A copy in eval mode that shares nothing with the network it came from.
+
+    What a forward pass has left behind, such as a weight computed from another (weight norm, weight drop), is copied
+    without its history. Plain float tensors among the attributes become buffers: they are constants of the map, and
+    have to change their type and device with it.
+    """
+    module = unwrapped(module)
+    computed = [
+        tensor
+        for part in module.modules()
+        for tensor in _tensors_in(_attributes(part).values())
+        if tensor.grad_fn is not None
+    ]
+    copied = copy.deepcopy(module, {id(tensor): tensor.detach().clone() for tensor in computed}).eval()
+    for path, part in copied.named_modules():
+        if isinstance(part, torch.jit.ScriptModule):
+            continue
+        part._load_state_dict_pre_hooks.clear()  # no state dict is ever loaded; local functions are not to be pickled
+        for name, value in list(_attributes(part).items()):
+            if isinstance(value, Tensor) and value.requires_grad and not isinstance(value, nn.Parameter):
+                full = f"{path}.{name}" if path else name
+                raise UnsupportedModelError(
+                    f"{type(module).__name__}: {full} is a tensor that is trained, but no nn.Parameter, so its state "
+                    f"dict and every snapshot lack it; expected self.{name} = nn.Parameter(…)"
+                )
+            if isinstance(value, Tensor) and value.is_floating_point() and name not in _weight_names(part):
+                delattr(part, name)
+                part.register_buffer(name, value.detach(), persistent=False)
+    return copied
+
+
+def _attributes(part: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(part).items() if name not in ("_parameters", "_buffers", "_modules")}
+
+
+def _weight_names(part: nn.Module) -> list[str]:
+    """Weights that torch's recurrent modules keep once more in a list of their own."""
+    return getattr(part, "_flat_weights_names", [])
+
+
+def _tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors_in(value)
+        elif isinstance(value, dict):
+            yield from _tensors_in(value.values())
+
+
+def all_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """Copies of the parameters and buffers of a module by name, tied ones once, under the first of their names."""
+    return detached({**dict(module.named_parameters()), **dict(module.named_buffers())})
+
+
+def constants_of(module: nn.Module) -> frozenset[str]:
+    """Buffers that are in no state dict: what a snapshot need not have."""
+    return frozenset(all_tensors(module)) - frozenset(module.state_dict())
+
+
+Parametrised = list[tuple[str, str, list[nn.Module]]]
+"""Path of a module, name of its parameter, and the modules that make it."""
+
+
+def packed(module: nn.Module) -> tuple[nn.Module, Parametrised]:
+    """A module without its parametrisations, which torch does not let be pickled, and these apart."""
+    parametrised = [path for path, part in module.named_modules() if parametrize.is_parametrized(part)]
+    if not parametrised:
+        return module, []
+    memo: dict[int, Any] = {}
+    taken: Parametrised = []
+    for path in parametrised:
+        part = module.get_submodule(path)
+        lists = part.parametrizations
+        assert isinstance(lists, nn.ModuleDict)
+        taken += [(path, name, list(chain.children())) for name, chain in lists.items()]
+        memo[id(part)] = _without_parametrisations(part, list(lists))
+    return copy.deepcopy(module, memo), taken
+
+
+def _without_parametrisations(part: nn.Module, names: list[str]) -> nn.Module:
+    """The module as one of the class that was parametrised: that class is shared between copies, and not to be
+    touched."""
+    plain = object.__new__(type(part).__mro__[1])
+    vars(plain).update(vars(part))
+    plain._modules = {name: child for name, child in part._modules.items() if name != "parametrizations"}
+    plain._parameters = dict(part._parameters) | {n: nn.Parameter(getattr(part, n).detach()) for n in names}
+    return plain
+
+
+def unpacked(module: nn.Module, taken: Parametrised) -> nn.Module:
+    """The inverse of ``packed``."""
+    for path, name, chain in taken:
+        for each in chain:
+            parametrize.register_parametrization(module.get_submodule(path), name, each, unsafe=True)
+    return module
+
+
+def call(module: nn.Module, tensors: Mapping[str, Tensor], arguments: tuple) -> Any:
+    """What the module returns with these parameters and buffers instead of its own; those are as before afterwards.
+
+    Tensors that the module makes without saying of which type have that of the parameters.
+    """
+    with _default_dtype(tensors):
+        if not any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
+            return functional_call(module, dict(tensors), arguments, strict=False)
+        with _inside_script(module, tensors):
+            return module(*arguments)
+
+
+@contextmanager
+def _default_dtype(tensors: Mapping[str, Tensor]) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    own = next((t.dtype for t in tensors.values() if t.is_floating_point()), before)
+    if own == before or own.itemsize < before.itemsize:
+        yield
+        return
+    torch.set_default_dtype(own)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+@contextmanager
+def _inside_script(module: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+    """Scripted modules hold their parameters in the compiled object, where ``functional_call`` does not reach."""
+    before = []
+    try:
+        for name, tensor in tensors.items():
+            path, _, leaf = name.rpartition(".")
+            part = reduce(getattr, path.split("."), module) if path else module
+            before.append((part, leaf, getattr(part, leaf)))
+            _put(part, leaf, tensor)
+        yield
+    finally:
+        for part, leaf, tensor in reversed(before):
+            _put(part, leaf, tensor)
+
+
+def _put(part: nn.Module, name: str, tensor: Tensor) -> None:
+    if isinstance(part, torch.jit.ScriptModule):
+        part._c.setattr(name, tensor)
+    elif name in part._parameters:
+        part._parameters[name] = tensor  # type: ignore[assignment]
+    else:
+        part._buffers[name] = tensor

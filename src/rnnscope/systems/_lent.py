@@ -1,0 +1,200 @@
+"""Recurrent cores inside someone's model, lent for the length of a call: they begin at a state that is handed in."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rnnscope.base.errors import UnsupportedModelError
+from rnnscope.models._recurrent import Recurrent
+from rnnscope.systems._core import CoreModule, describe_core
+from rnnscope.systems.recurrent import Description, RecurrentSystem
+
+Respond = Callable[[Tensor], Tensor]
+"""New states (batch, state_size) of a core from its inputs (batch, input_size)."""
+
+
+class NotOneStepError(Exception):
+    """A core was called otherwise than once with one step of as many rows as there are states."""
+
+
+class Reached(Exception):  # noqa: N818 - no error: the way out of a call
+    """Raised inside a forward to leave it: what was wanted is known."""
+
+
+@dataclass(frozen=True)
+class LentCore:
+    """A recurrent submodule and the form of its state: [h, c] of each layer, one after another.
+
+    ``rule`` is its step in plain operations; None where its parameters are not plain ones or its class has a forward of
+    its own: then that forward is called.
+    """
+
+    path: str
+    n_layers: int
+    parts: tuple[int, ...]
+    is_cell: bool
+    batch_first: bool
+    is_ours: bool
+    rule: RecurrentSystem | None = field(compare=False)
+
+    @property
+    def state_size(self) -> int:
+        """Numbers in its state."""
+        return self.n_layers * sum(self.parts)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the coordinates, as ``RecurrentSystem`` has them."""
+        names = ("h", "c")[: len(self.parts)]
+        if self.rule is not None:
+            return self.rule.state_labels
+        return tuple(
+            (f"layer{k}." if self.n_layers > 1 else "") + f"{part}[{i}]"
+            for k in range(self.n_layers)
+            for part, size in zip(names, self.parts, strict=True)
+            for i in range(size)
+        )
+
+    def module(self, model: nn.Module) -> nn.Module:
+        """The submodule itself."""
+        return reduce(getattr, self.path.split("."), model) if self.path else model
+
+    def nested(self, rows: Tensor) -> Any:
+        """States (batch, state_size) as the module has them: h or (h, c), (layers, batch, size) or of a cell (batch,
+        size)."""
+        if self.is_ours:
+            return rows
+        by_layer = rows.unflatten(-1, (self.n_layers, -1)).movedim(1, 0)
+        parts = [part[0] if self.is_cell else part.contiguous() for part in by_layer.split(self.parts, dim=-1)]
+        return tuple(parts) if len(parts) > 1 else parts[0]
+
+    def flat(self, state: Any) -> Tensor:
+        """The inverse of ``nested``."""
+        parts = list(state) if isinstance(state, tuple | list) else [state]
+        if self.is_ours:
+            return parts[0]
+        if self.is_cell:
+            return torch.cat([part if part.dim() > 1 else part[None] for part in parts], dim=-1)
+        return torch.cat(parts, dim=-1).movedim(0, 1).flatten(1)
+
+    def output(self, rows: Tensor) -> Tensor:
+        """What the last layer hands on of states (batch, state_size)."""
+        last = rows.shape[-1] - sum(self.parts)
+        return rows[..., last : last + self.parts[0]]
+
+    def one_step(self, x: Tensor, n_rows: int) -> Tensor:
+        """The rows (batch, input_size) of a core's input that is one step of so many rows."""
+        if self.is_cell and x.dim() == 2:
+            rows = x
+        elif not self.is_cell and x.dim() == 3:
+            time, rows = (1, x[:, 0]) if self.batch_first else (0, x[0])
+            if x.shape[time] != 1:
+                raise NotOneStepError(f"core {self.path or 'itself'} was given {x.shape[time]} steps instead of one")
+        else:
+            raise NotOneStepError(f"core {self.path or 'itself'} was given an input of shape {tuple(x.shape)}")
+        if len(rows) != n_rows:
+            raise NotOneStepError(f"core {self.path or 'itself'} was given {len(rows)} rows instead of {n_rows}")
+        return rows
+
+    def returned(self, new: Tensor) -> Any:
+        """What its forward returns for one step that ends in states ``new``."""
+        state = self.nested(new)
+        if self.is_cell:
+            return state
+        y = self.output(new)
+        return (y[:, None] if self.batch_first else y[None]), state
+
+
+@contextmanager
+def lend(model: nn.Module, cores: list[LentCore], respond: list[Callable[..., Any]]) -> Iterator[None]:
+    """Let ``respond[k](input, state=None)`` stand in for the forward of core k."""
+    modules = [core.module(model) for core in cores]
+    for module, answer in zip(modules, respond, strict=True):
+        vars(module)["forward"] = answer
+    try:
+        yield
+    finally:
+        for module in modules:
+            vars(module).pop("forward", None)
+
+
+def stepping(core: LentCore, model: nn.Module, state: Tensor, rule: Respond | None, new: dict[str, Tensor]) -> Any:
+    """A stand-in that takes one step from ``state``, and puts what it ends in into ``new``."""
+    own = type(core.module(model)).forward
+
+    def answer(x: Tensor, hx: Any = None) -> Any:
+        if core.path in new:
+            raise NotOneStepError(f"core {core.path or 'itself'} is called more than once in a step")
+        rows = core.one_step(x, len(state))
+        if rule is not None:
+            new[core.path] = rule(rows)
+            return core.returned(new[core.path])
+        returned = own(core.module(model), x, core.nested(state))
+        new[core.path] = core.flat(returned if core.is_cell else returned[1])
+        return returned
+
+    return answer
+
+
+def telling(core: LentCore, n_rows: int, told: dict[str, Tensor]) -> Any:
+    """A stand-in that notes its input (batch, input_size) of one step, and leaves."""
+
+    def answer(x: Tensor, hx: Any = None) -> Any:
+        told[core.path] = core.one_step(x, n_rows)
+        raise Reached
+
+    return answer
+
+
+def watching(core: LentCore, model: nn.Module, seen: dict[str, Any], n_cores: int) -> Any:
+    """A stand-in that does what the core does, and notes the state with which it is called first."""
+    own = type(core.module(model)).forward
+
+    def answer(x: Tensor, hx: Any = None) -> Any:
+        seen.setdefault(core.path, hx)
+        if len(seen) == n_cores:
+            raise Reached
+        module = core.module(model)
+        return own(module, x) if core.is_ours else own(module, x, hx)
+
+    return answer
+
+
+def find_cores(model: nn.Module) -> list[LentCore]:
+    """Its recurrent submodules of torch or of ours, but those inside of others."""
+    found: list[LentCore] = []
+    for path, module in model.named_modules():
+        inside = any(core.path == "" or path.startswith(f"{core.path}.") for core in found)
+        if isinstance(module, CoreModule) and not inside:
+            found.append(_lent(path, module))
+    return found
+
+
+def _lent(path: str, module: CoreModule) -> LentCore:
+    try:
+        described = describe_core(module, f"{path}." if path else "")
+        tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+        prefix = described.prefix
+        params = {n: tensors[n.removeprefix(prefix)] for n in Description(core=described).param_shapes()}
+        rule = RecurrentSystem(Description(core=described), params)
+    except (UnsupportedModelError, KeyError):
+        if isinstance(module, Recurrent) or getattr(module, "bidirectional", False):
+            raise
+        rule = None
+    is_cell = isinstance(module, nn.RNNCellBase)
+    n_layers = int(getattr(module, "num_layers", 1))
+    if isinstance(module, Recurrent):
+        parts: tuple[int, ...] = (module.output_size, module.state_size - module.output_size)
+        parts = parts if parts[1] else parts[:1]
+    else:
+        hidden = int(module.hidden_size)  # type: ignore[arg-type]
+        width = int(getattr(module, "proj_size", 0)) or hidden
+        parts = (width, hidden) if isinstance(module, nn.LSTM | nn.LSTMCell) else (width,)
+    return LentCore(
+        path, n_layers, parts, is_cell, bool(getattr(module, "batch_first", False)), isinstance(module, Recurrent), rule
+    )
