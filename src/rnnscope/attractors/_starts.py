@@ -84,13 +84,13 @@ def checked_sequences(
     sequences: Tensor | np.ndarray | None,
     system: System,
     setting: str = "starts: 'visited'",
-    otherwise: str = "'normal(std)'",
+    otherwise: str = "starts='normal(1)'",
 ) -> Tensor:
     """Sequences as a tensor; ValueError if there are none, or of another shape, saying which ``setting`` needs them."""
     if sequences is None:
         raise ValueError(
-            f"{setting} needs input sequences: measure(system, sequences) with sequences of shape "
-            f"(sequence, time, channel), or Recorder(path, model, sequences=…) when training; else use {otherwise}"
+            f"{setting} needs input sequences (sequence, time, channel): measure(system, sequences), or of a run "
+            f"run.give(sequences=sequences), rnnscope data RUN --sequences u.npy; without any {otherwise}"
         )
     sequences = torch.as_tensor(sequences)
     fits = sequences.dim() == 3 and sequences.numel() > 0 and sequences.shape[2] == system.input_size

@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError
 
 from rnnscope import __version__, tasks
 from rnnscope.base.errors import FolderTakenError, RnnscopeError
+from rnnscope.cli._arrays import KINDS
 
 _HELP = """See the attractors of a recurrent network appear, move and die while it trains.
 
@@ -26,6 +27,9 @@ _COMMANDS = {
     "resume": "Go on with a training that was interrupted or killed.\n\nExample: rnnscope resume runs/sine-lstm-0",
     "probe": "Ask at every recorded epoch of runs what the map does, or how rough its cost is; measures only "
     "what is missing.\n\nExample: rnnscope probe orbits runs/sine-lstm-0 --epochs 10 --workers 2",
+    "data": "Give a run the data that probes of its cost and visited states need, or say which it has.\n\n"
+    "Example: rnnscope data runs/mine --inputs u.npy --targets y.npy --loss squared-error\n\n"
+    f"Files: {KINDS}; FILE:NAME where one holds several arrays, as in --inputs data.npz:u --targets data.npz:y",
     "show": "Say what is in a run and what happened in it; of several runs, what holds over the seeds.\n\n"
     "Example: rnnscope show runs/demo",
     "figure": "Draw one figure of a run, of several side by side, or of a study, into a file (png, svg, pdf or html)."

@@ -8,24 +8,28 @@ import xarray as xr
 _EPOCH = {"long_name": "epoch", "units": "1"}
 
 
-def with_epochs(dataset: xr.Dataset, epochs: Mapping[int, int], losses: pd.Series | None) -> xr.Dataset:
-    """A result with the coordinates ``epoch`` and, where losses (by step) are known, ``loss``.
+def with_epochs(dataset: xr.Dataset, snapshots: Mapping[int, int], scalars: pd.DataFrame) -> xr.Dataset:
+    """A result with the coordinates ``epoch`` and, where losses are known, ``loss``.
 
-    One on the whole path of training gets the epochs of its snapshots and of the points between them too.
+    ``snapshots`` has the epoch of each step of which there are weights. The attribute ``epochs_in_run`` of ``epoch`` is
+    how many epochs the run has, looked at or not. One on the whole path of training gets the epochs of its snapshots
+    and of the points between them too.
     """
     own = dataset["step"].values.tolist()
-    dataset = dataset.assign_coords(epoch=("step", np.array([epochs.get(step, -1) for step in own]), _EPOCH))
+    epochs = {**dict(zip(scalars["step"].tolist(), scalars.index.tolist(), strict=True)), **snapshots}
+    attrs = {**_EPOCH, "epochs_in_run": len({*epochs.values()})}
+    dataset = dataset.assign_coords(epoch=("step", np.array([epochs.get(step, -1) for step in own]), attrs))
     dataset["step"].attrs.update(long_name="optimiser step", units="1")
-    if losses is not None:
-        values = losses.reindex(own).to_numpy(float)
+    if "loss" in scalars:
+        values = pd.Series(scalars["loss"].to_numpy(), index=scalars["step"].to_numpy()).reindex(own).to_numpy(float)
         dataset = dataset.assign_coords(loss=("step", values, {"long_name": "training loss", "units": "1"}))
     if "snapshot_step" not in dataset:
         return dataset
     steps = sorted(epochs)
-    snapshots, path = dataset["snapshot_step"], dataset["path_step"]
-    found = np.reshape([epochs.get(step, -1) for step in snapshots.values.ravel().tolist()], snapshots.shape)
+    kept, path = dataset["snapshot_step"], dataset["path_step"]
+    found = np.reshape([epochs.get(step, -1) for step in kept.values.ravel().tolist()], kept.shape)
     between = np.interp(path.values, steps, [epochs[step] for step in steps])
-    return dataset.assign(snapshot_epoch=(snapshots.dims, found, _EPOCH), path_epoch=(path.dims, between, _EPOCH))
+    return dataset.assign(snapshot_epoch=(kept.dims, found, _EPOCH), path_epoch=(path.dims, between, _EPOCH))
 
 
 def with_task(dataset: xr.Dataset, task: Any) -> xr.Dataset:

@@ -1,5 +1,6 @@
-"""Data given to a run: input sequences and the cost of its task, checked against its network, replaced only if asked."""
+"""Data given to a run: input sequences and the cost of its task, checked against its network, kept beside it."""
 
+import shlex
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +46,8 @@ def give(run: "Run", inputs: Any, objective: Objective | None, *, overwrite: boo
         replaced.append("objective")
     if stale := _measured_with(run, replaced):
         warnings.warn(
-            f"{run.path}: {', '.join(stale)} stored here were measured with the data that were there before, and are "
-            f"what is shown until they are measured again: rnnscope probe {stale[0]} {run.path}",
+            f"{run.path}: the results of {', '.join(stale)} in it belong to the data that were there before, and are "
+            f"what is shown until it is measured again: rnnscope probe {stale[0]} {shlex.quote(str(run.path))}",
             stacklevel=3,
         )
     if inputs is not None:

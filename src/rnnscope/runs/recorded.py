@@ -1,14 +1,36 @@
-"""Which optimiser steps a choice of epochs stands for."""
+"""The epochs of optimiser steps, and which steps a choice of epochs stands for."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from rnnscope.base.errors import RunError
+from rnnscope.base.errors import DamagedFileError, RunError
+from rnnscope.runs.folder import snapshot_path
+from rnnscope.runs.tensors import load_tensors
 
 Epochs = None | int | slice | Sequence[int]
+
+
+def epochs_of(run: Path, steps: list[int], scalars: pd.DataFrame) -> np.ndarray:
+    """The epoch of each step of which there are weights, -1 where nothing says it; the initial weights are those of one
+    epoch before the first."""
+    known = dict(zip(scalars["step"].tolist(), scalars.index.tolist(), strict=True))
+    known |= {step: epoch for step in steps if (epoch := _epoch_of(run, step, known)) is not None}
+    known.setdefault(0, min(known.values(), default=1) - 1)
+    return np.array([known.get(step, -1) for step in steps], dtype=np.int64)
+
+
+def _epoch_of(run: Path, step: int, known: Mapping[int, int]) -> int | None:
+    """The epoch of a snapshot: that in the scalars, or its own where that line is missing; None if it says none."""
+    if step in known or step == 0:
+        return known.get(step)
+    try:
+        return int(load_tensors(snapshot_path(run, step))[1]["epoch"])
+    except (DamagedFileError, FileNotFoundError, KeyError, ValueError):
+        return None
 
 
 def step_of(run: Path, steps: np.ndarray, epochs: np.ndarray, *, step: int | None, epoch: int | None) -> int:

@@ -1,7 +1,7 @@
 """Reading a run, and measuring what its network was at any recorded epoch."""
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
@@ -19,6 +19,7 @@ from rnnscope.base.probe import Probe, plain
 from rnnscope.runs import folder as layout
 from rnnscope.runs import recorded, results
 from rnnscope.runs._context import with_epochs, with_task
+from rnnscope.runs.advice import grouped, to_give_cost, to_measure
 from rnnscope.runs.checking import check_run
 from rnnscope.runs.given import give
 from rnnscope.runs.measuring import Progress, measure
@@ -118,19 +119,7 @@ class Run:
     @cached_property
     def epochs(self) -> np.ndarray:
         """The epoch of each of ``steps``; that of the initial weights is one before the first recorded."""
-        known = dict(zip(self.scalars["step"].tolist(), self.scalars.index.tolist(), strict=True))
-        known |= {step: epoch for step in self.steps.tolist() if (epoch := self._epoch_of(step, known)) is not None}
-        known.setdefault(0, min(known.values(), default=1) - 1)
-        return np.array([known.get(step, -1) for step in self.steps.tolist()], dtype=np.int64)
-
-    def _epoch_of(self, step: int, known: Mapping[int, int]) -> int | None:
-        """The epoch of a snapshot: that in the scalars, or its own where that line is missing; None if it says none."""
-        if step in known or step == 0:
-            return known.get(step)
-        try:
-            return int(load_tensors(layout.snapshot_path(self.path, step))[1]["epoch"])
-        except (DamagedFileError, FileNotFoundError, KeyError, ValueError):
-            return None
+        return recorded.epochs_of(self.path, self.steps.tolist(), self.scalars)
 
     def snapshot(self, *, step: int | None = None, epoch: int | None = None) -> dict[str, Tensor]:
         """The state dict after a step or epoch (the last by default).
@@ -249,13 +238,15 @@ class Run:
 
         """
         chosen, given, wanted, folder, missing = self._plan(probe, epochs, objective, settings)
+        problems = []
         if missing:
             paths = [(step, str(layout.snapshot_path(self.path, step))) for step in missing]
-            for problem in measure(chosen, self.template, given, paths, folder, executor, progress):
-                self._report(problem)
+            problems = measure(chosen, self.template, given, paths, folder, executor, progress)
         blocks = self._read(folder)
         if not blocks:
-            raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(self.damaged[:3])}")
+            self.damaged += problems
+            raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(grouped(self.damaged))}")
+        self._leave_out(problems)
         whole = results.join_blocks(blocks)
         return self._in_context(whole, whole["step"].values.tolist() if chosen.needs_path else wanted)
 
@@ -281,8 +272,7 @@ class Run:
             wanted = recorded.thinned(wanted, getattr(probe, "n_snapshots", len(wanted)))
         folder = self._results_folder(probe, given, wanted)
         have, problems = results.read_steps(folder)
-        for problem in problems:
-            self._report(problem)
+        self._leave_out(problems)
         missing = ([] if have else wanted) if probe.needs_path else [step for step in wanted if step not in have]
         return probe, given, wanted, folder, missing
 
@@ -294,10 +284,7 @@ class Run:
             return self.sequences if probe.needs_sequences else None
         given = self.objective if objective is None else objective
         if given is None:
-            raise RunError(
-                f"{self.path}: its cost is not known. Give it: run.probe({probe.name!r}, objective=Objective(inputs=…, "
-                "targets=…)), or when recording: Recorder(path, model, objective=…)"
-            )
+            raise RunError(f"{self.path}: its cost is not known; {to_give_cost(self.path, probe.name)}")
         return given
 
     def has(self, name: str, **settings: Any) -> bool:
@@ -334,7 +321,7 @@ class Run:
             raise RunError(
                 f"{self.path}: no readable results of probe {name!r}{with_settings}; "
                 f"stored: {', '.join(stored) or 'none'}. "
-                f"Measure them: run.probe({name!r}), or rnnscope probe {name} {self.path}"
+                f"Measure them: {to_measure(self.path, name, settings)}"
             )
         usual = self._usual_folder(name)
         _, blocks = max(
@@ -375,18 +362,13 @@ class Run:
 
     def _read(self, folder: Path) -> list[xr.Dataset]:
         blocks, problems = results.read_blocks(folder)
-        for problem in problems:
-            self._report(problem)
+        self._leave_out(problems)
         return blocks
 
     def _in_context(self, dataset: xr.Dataset, steps: Iterable[int]) -> xr.Dataset:
         """Those of ``steps`` that were measured, with epoch, loss and what the task knows of its inputs."""
         dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
-        epochs = dict(zip(self.scalars["step"].tolist(), self.scalars.index.tolist(), strict=True))
-        epochs |= dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True))
-        known = {name: self.scalars[name].to_numpy() for name in ("step", "loss") if name in self.scalars}
-        losses = pd.Series(known["loss"], index=known["step"]) if "loss" in known else None
-        dataset = with_epochs(dataset, epochs, losses)
+        dataset = with_epochs(dataset, dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True)), self.scalars)
         return dataset if self._task is None else with_task(dataset, self._task)
 
     @cached_property
@@ -404,6 +386,13 @@ class Run:
         if problem is not None and problem not in self.damaged:
             self.damaged.append(problem)
             warnings.warn(f"{'used all the same' if used else 'left out'}: {problem}", stacklevel=3)
+
+    def _leave_out(self, problems: Iterable[str]) -> None:
+        """Note damaged files, and say so in one line for each cause."""
+        new = [problem for problem in problems if problem not in self.damaged]
+        self.damaged += new
+        for line in grouped(new):
+            warnings.warn(f"left out: {line}", stacklevel=4)
 
     @classmethod
     def from_checkpoints(

@@ -24,7 +24,7 @@ def some_of(sequences: Tensor) -> Tensor:
 
 
 def write_sequences(run: Path, sequences: Any, input_size: int | None) -> None:
-    """Keep some of the sequences (sequence, time, channel) in the run.
+    """Keep some of the sequences (sequence, time, channel), or tokens (sequence, time), in the run.
 
     Raises:
         ValueError: another shape, or values that are not finite.
@@ -42,6 +42,8 @@ def checked_sequences(sequences: Any, input_size: int | None) -> Tensor:
     except (TypeError, ValueError, RuntimeError):
         expected = f"numbers of shape (sequence, time, {width})"
         raise ValueError(f"sequences: expected {expected}, came {sequences!r}") from None
+    if tensor.dim() == 2 and not tensor.is_floating_point():
+        tensor = tensor[..., None].double()  # tokens: whole numbers in one channel
     filled = tensor.dim() == 3 and min(tensor.shape[:2]) > 0 and (tensor.shape[2] > 0 or input_size == 0)
     fits = filled and input_size in (None, tensor.shape[-1])
     require(fits, "sequences", f"shape (sequence, time, {width})", tuple(tensor.shape))

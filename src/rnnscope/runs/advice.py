@@ -1,0 +1,69 @@
+"""What a run says to do, in words that can be typed, and damaged files with the same cause told of at once."""
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rnnscope.base.probe import plain
+
+_SHOWN = 3
+
+
+def command(*words: object) -> str:
+    """A command line as it is typed, with quotes where the shell needs them.
+
+    >>> command("show", Path("runs/my run"))
+    "rnnscope show 'runs/my run'"
+    """
+    return shlex.join(["rnnscope", *map(str, words)])
+
+
+def to_measure(run: Path, probe: str, settings: Mapping[str, Any]) -> str:
+    """How to measure a probe with these settings.
+
+    >>> to_measure(Path("runs/a"), "orbits", {"keep_states": True})
+    "run.probe('orbits', keep_states=True), or rnnscope probe orbits runs/a --set keep_states=true"
+    """
+    given = "".join(f", {key}={value!r}" for key, value in settings.items())
+    options = [word for key, value in settings.items() for word in ("--set", f"{key}={_toml(value)}")]
+    return f"run.probe({probe!r}{given}), or {command('probe', probe, run, *options)}"
+
+
+def to_give_cost(run: Path, probe: str) -> str:
+    """How to give a run the cost of its task, or a probe a cost for once."""
+    typed = command("data", run, "--inputs", "u.npy", "--targets", "y.npy")
+    return (
+        "give it to the run: run.give(objective=rnnscope.Objective(inputs, targets)), or "
+        f"{typed}; or for this time only: run.probe({probe!r}, objective=rnnscope.Objective(inputs, targets))"
+    )
+
+
+def grouped(problems: Iterable[str]) -> list[str]:
+    """Lines "FILE: what is wrong with it", those with the same cause as one: how many files, the first few, the cause.
+
+    >>> grouped(["a/1.nc: missing", "a/2.nc: missing", "a/3.nc: empty"])
+    ['a: 2 files (1.nc, 2.nc): missing', 'a/3.nc: empty']
+    """
+    causes: dict[tuple[str, str], list[str]] = {}
+    for problem in problems:
+        found = re.match(r"(?s)(.*?\.(?:safetensors|nc)): (.*)", problem)
+        path, cause = (Path(found[1]), found[2]) if found else (Path(), problem)
+        key = (str(path.parent), cause.replace(path.name, "FILE") if found else cause)
+        causes.setdefault(key, []).append(problem)
+    lines = []
+    for (folder, cause), same in causes.items():
+        if len(same) == 1:
+            lines.append(same[0])
+            continue
+        names = [Path(problem.partition(": ")[0]).name for problem in same]
+        listed = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        lines.append(f"{folder}: {len(names)} files ({listed}): {cause}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "none" if value is None else str(plain(value))
