@@ -10,6 +10,7 @@ from torch import nn
 
 from rnnscope.base.errors import RunError, UnsupportedModelError
 from rnnscope.runs import Run
+from rnnscope.systems import as_system
 from rnnscope.training import Recorder
 
 pytestmark = pytest.mark.filterwarnings("ignore:recorded, but it cannot be probed")
@@ -107,7 +108,7 @@ def test_tied_weights_are_written_once_and_read_under_both_names(tmp_path):
     assert (recorder.path / "snapshots" / "0000000000.safetensors").stat().st_size < 2 * 500 * 4 * 4
 
 
-def test_an_unreadable_model_is_recorded_all_the_same(tmp_path):
+def test_a_model_that_only_its_code_can_say_is_given_when_it_is_read(tmp_path):
     class Embedded(nn.Module):
         def __init__(self):
             super().__init__()
@@ -120,16 +121,18 @@ def test_an_unreadable_model_is_recorded_all_the_same(tmp_path):
     Recorder(tmp_path / "run", model).epoch(0, loss=1.0)
     run = Run(tmp_path / "run")
     assert len(run.steps) == 2
-    with pytest.raises(UnsupportedModelError, match=r"Run\(path, model=\(core, head\)\)"):
+    with pytest.raises(UnsupportedModelError, match=r"only its own code can say: give it, Run\(path, model=model\)"):
         run.system()
-    later = Run(tmp_path / "run", model=model.core).system()
-    assert next(iter(later.params)) == "core.weight_ih_l0"
-    assert torch.equal(later.params["core.weight_hh_l0"], model.core.weight_hh_l0)
+    system = Run(tmp_path / "run", model=model).system()
+    assert (system.n_tokens, system.input_size, system.output_size) == (5, 1, 3)
+    part = Run(tmp_path / "run", model=model.core).system()
+    assert next(iter(part.params)) == "core.weight_ih_l0"
+    assert torch.equal(part.params["core.weight_hh_l0"], model.core.weight_hh_l0)
     Recorder(tmp_path / "pair", (model.core, nn.Linear(3, 1))).epoch(0)
     assert Run(tmp_path / "pair").system().output_size == 1
 
 
-def test_a_pair_given_later_is_found_under_the_models_own_names(tmp_path):
+def test_parts_given_later_are_found_under_the_models_own_names(tmp_path):
     class Scaled(nn.Module):
         def __init__(self):
             super().__init__()
@@ -139,14 +142,45 @@ def test_a_pair_given_later_is_found_under_the_models_own_names(tmp_path):
             return torch.tanh(self.out(self.rnn(self.before(x))[0]))
 
     model = Scaled()
-    with pytest.warns(UserWarning, match=r"recorded, but it cannot be probed as it is: Scaled"):
-        Recorder(tmp_path / "run", model)
-    run = Run(tmp_path / "run", model=(nn.GRU(4, 3), nn.Linear(3, 2)))
-    system = run.system()
+    Recorder(tmp_path / "run", model)
+    system = Run(tmp_path / "run", model=(nn.GRU(4, 3), nn.Linear(3, 2))).system()
     assert torch.equal(system.params["rnn.weight_ih_l0"], model.rnn.weight_ih_l0)
     assert torch.equal(system.params["out.weight"], model.out.weight)
-    with pytest.raises(UnsupportedModelError, match=r"core: expected one place with .* found no such tensors"):
+    parts = as_system(nn.GRU(4, 3), encoder=nn.Linear(1, 4), head=nn.Sequential(nn.Linear(3, 2), nn.Tanh()))
+    own = Run(tmp_path / "run", model=parts).system()
+    assert torch.equal(own.params["encoder.weight"], model.before.weight)
+    assert torch.equal(own.params["head.0.weight"], model.out.weight)
+    inputs = torch.randn(6, 2, 1)
+    came = own.simulate(torch.zeros(2, 3), inputs).outputs
+    torch.testing.assert_close(came, model(inputs.movedim(0, 1)).movedim(0, 1).detach())
+    parts = as_system(nn.GRU(4, 3), head=nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2)))
+    with pytest.raises(UnsupportedModelError, match=r"head: its parameters head\.0\.weight \(3, 3\), .* not there"):
+        Run(tmp_path / "run", model=parts).system()
+    with pytest.raises(UnsupportedModelError, match=r"other names .* weight_ih_l0 \(15, 4\), .* not there"):
         Run(tmp_path / "run", model=nn.GRU(4, 5)).system()
+
+
+def test_wrapped_models_are_recorded_under_the_names_inside(tmp_path):
+    model = nn.GRU(1, 3)
+    Recorder(tmp_path / "parallel", nn.DataParallel(model))
+    Recorder(tmp_path / "compiled", torch.compile(model))
+    for name in ("parallel", "compiled"):
+        assert torch.equal(Run(tmp_path / name).system().params["weight_hh_l0"], model.weight_hh_l0)
+
+
+def test_what_cannot_be_read_is_recorded_and_said(tmp_path):
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.rnn, self.attention = nn.GRU(1, 4, batch_first=True), nn.MultiheadAttention(4, 1, batch_first=True)
+
+        def forward(self, x):
+            y = self.rnn(x)[0]
+            return self.attention(y, y, y)[0]
+
+    with pytest.warns(UserWarning, match=r"recorded, but it cannot be probed as it is: Attends: its output differs"):
+        Recorder(tmp_path / "run", Attends()).epoch(0, loss=1.0)
+    assert len(Run(tmp_path / "run").steps) == 2
 
 
 def test_weights_in_the_middle_of_an_epoch_are_not_those_of_the_last(tmp_path):

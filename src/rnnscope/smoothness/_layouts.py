@@ -21,12 +21,14 @@ class Layout(NamedTuple):
     enter: (sequence, k), the same for all points, or (point, sequence, k) -> as ``advance`` takes it.
     drive: (sequence, channel) or (point, sequence, channel) -> drive.
     advance: state, drive -> state, outputs.   leave: -> (point, sequence, k).
+    begin: inputs (time, sequence, channel) -> the network's own x[0], as ``enter`` takes it.
     """
 
     enter: Callable[[Tensor], Tensor]
     drive: Callable[[Tensor], Tensor]
     advance: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     leave: Callable[[Tensor], Tensor]
+    begin: Callable[[Tensor], Tensor]
 
 
 Maker = Callable[[System, Params], Layout]
@@ -78,7 +80,13 @@ def points_last(system: System, points: Params) -> Layout:
         driven = system.drive(weights, _for_each(u, n)[None])
         return driven if driven.shape[1] == n else driven.expand(1, n, *driven.shape[2:])
 
-    return Layout(enter, drive, lambda state, drive: system.advance(weights, state, drive), lambda x: x[0])
+    return Layout(
+        enter,
+        drive,
+        lambda state, drive: system.advance(weights, state, drive),
+        lambda x: x[0],
+        lambda inputs: system.initial_state(weights, inputs),
+    )
 
 
 def _spread(weight: Tensor) -> Any:
@@ -109,6 +117,7 @@ def points_first(system: System, points: Params) -> Layout:
         drive,
         lambda state, drive: system.advance(weights, state, drive),
         lambda x: x,
+        lambda inputs: system.initial_state(weights, inputs),
     )
 
 
@@ -120,6 +129,7 @@ def mapped(system: System, points: Params) -> Layout:
         lambda u: vmap(system.drive)(weights, _for_each(u, n)),
         lambda state, drive: vmap(system.advance)(weights, state, drive),
         lambda x: x,
+        lambda inputs: vmap(system.initial_state, in_dims=(0, None))(weights, inputs),
     )
 
 
@@ -137,6 +147,7 @@ def one_by_one(system: System, points: Params) -> Layout:
         lambda u: torch.stack([system.drive(w, own) for w, own in zip(each, _for_each(u, n), strict=True)]),
         advance,
         lambda x: x,
+        lambda inputs: torch.stack([system.initial_state(w, inputs) for w in each]),
     )
 
 

@@ -28,12 +28,13 @@ class Objective:
     (3, 'squared-error')
 
     Attributes:
-        inputs: (sequence, time, channel), in the unit of the network's input.
+        inputs: (sequence, time, channel), in the unit of the network's input; tokens as whole numbers (sequence, time).
         targets: for "squared-error" (sequence, time, output), or (sequence, output) to compare at the last step only;
             for "cross-entropy" whole numbers (sequence, time), or (sequence,) for the last step.
         loss: "squared-error", "cross-entropy", or a function (outputs (sequence, time, output), targets) -> scalar,
             twice differentiable in the outputs; it gets the steps after ``n_transient`` only.
-        state: x[0], (state,) for all sequences or (sequence, state); None: zero.
+        state: x[0], (state,) for all sequences or (sequence, state); None: that with which the network begins, its
+            learned initial state where it has one, else zero.
         n_transient: first steps that do not count.
 
     Raises:
@@ -53,9 +54,13 @@ class Objective:
     def __post_init__(self) -> None:
         for name in ("inputs", "targets", "state"):
             object.__setattr__(self, name, _tensor(name, getattr(self, name)))
+        if self.inputs.dim() == 2 and not self.inputs.is_floating_point():
+            object.__setattr__(self, "inputs", self.inputs[..., None].double())  # tokens: whole numbers in one channel
         inputs, targets = self.inputs, self.targets
         shaped = inputs.dim() == 3 and inputs.numel() > 0 and inputs.is_floating_point()
-        require(shaped, "inputs", "floats of shape (sequence, time, channel)", _said(inputs))
+        require(
+            shaped, "inputs", "floats of shape (sequence, time, channel), or tokens (sequence, time)", _said(inputs)
+        )
         n, time = inputs.shape[:2]
         if isinstance(self.loss, str):
             if self.loss not in LOSSES:
@@ -130,6 +135,10 @@ class Objective:
         """
         width = system.input_size
         require(self.inputs.shape[2] == width, "inputs", f"{width} channels", self.inputs.shape[2])
+        if system.n_tokens is not None:
+            whole = (self.inputs == self.inputs.round()) & (self.inputs >= 0) & (self.inputs < system.n_tokens)
+            expected = f"tokens, whole numbers from 0 to {system.n_tokens - 1}"
+            require(bool(whole.all()), "inputs", expected, f"numbers from {self.inputs.min()} to {self.inputs.max()}")
         if self.loss == "squared-error":
             width = system.output_size
             require(self.targets.shape[-1] == width, "targets", f"{width} outputs", self.targets.shape[-1])
@@ -147,11 +156,15 @@ class Objective:
                 changed[name] = tensor.to(dtype=dtype, device=system.device)
         return replace(self, **changed)
 
-    def initial_state(self, system: System) -> Tensor:
-        """x[0] of each sequence, (sequence, state_size), in the type and on the device of the system."""
+    def initial_state(self, system: System, weights: Weights = None) -> Tensor:
+        """x[0] of each sequence, (sequence, state_size), in the type and on the device of the system.
+
+        Where no state was given, that with which the network itself begins at these ``weights`` (its own by default).
+        """
         shape = (self.n_sequences, system.state_size)
         if self.state is None:
-            return torch.zeros(shape, dtype=system.dtype, device=system.device)
+            inputs = self.inputs.movedim(1, 0).to(dtype=system.dtype, device=system.device)
+            return system.initial_state(system.weights if weights is None else weights, inputs)
         return self.state.to(dtype=system.dtype, device=system.device).expand(shape)
 
     def loss_of(self, outputs: Tensor) -> Tensor:
@@ -200,7 +213,7 @@ LOSSES = {
 
 def outputs_of(system: System, weights: Weights, objective: Objective) -> Tensor:
     """ŷ of all sequences, (sequence, time, output), differentiable in the weights; ``objective`` is one ``on`` it."""
-    state = objective.initial_state(system)
+    state = objective.initial_state(system, weights)
     drives = system.drive(weights, objective.inputs.movedim(1, 0))
     outputs = []
     for drive in drives:

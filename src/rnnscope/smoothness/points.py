@@ -345,7 +345,7 @@ def _steps(layout: _layouts.Layout, system: System, data: Objective) -> Iterator
     inputs = data.inputs.movedim(1, 0)
     held = _is_held(data.inputs)
     drive = layout.drive(inputs[0])
-    state = layout.enter(data.initial_state(system))
+    state = layout.enter(layout.begin(inputs) if data.state is None else data.initial_state(system))
     for t in range(data.n_steps):
         if t > 0 and not held:
             drive = layout.drive(inputs[t])

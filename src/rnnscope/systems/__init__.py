@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rnnscope.systems import textbook as textbook
+    from rnnscope.systems._functional import unwrapped as unwrapped
     from rnnscope.systems.adapt import as_system as as_system
     from rnnscope.systems.describe import describe_model as describe_model
+    from rnnscope.systems.describe import described as described
     from rnnscope.systems.describe import locate as locate
     from rnnscope.systems.describe import system_from_description as system_from_description
     from rnnscope.systems.determinism import require_deterministic as require_deterministic
@@ -33,6 +35,8 @@ _HOMES = {
     "Trajectory": "system",
     "as_system": "adapt",
     "describe_model": "describe",
+    "described": "describe",
+    "unwrapped": "_functional",
     "require_deterministic": "determinism",
     "locate": "describe",
     "system_from_description": "describe",

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rnnscope.base.errors import NonDeterministicError, UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
+from rnnscope.systems._functional import in_precision
 from rnnscope.systems.system import Params, System, stack_params
 
 _ROWS = 64  # at which derivatives are compared with differences
@@ -136,7 +137,7 @@ def _require_separate_rows(
 
 def double_precision_problem(call: Call, tensors: Params, state: Tensor, input: Tensor) -> str | None:
     """Why a step cannot be computed in float64, or None."""
-    double = {k: t.to(_doubled(t.dtype)) for k, t in tensors.items()}
+    double = {k: t.to(in_precision(t.dtype, torch.float64)) for k, t in tensors.items()}
     try:
         new, output = call(double, state.double(), input.double())
     except Exception as error:
@@ -144,10 +145,6 @@ def double_precision_problem(call: Call, tensors: Params, state: Tensor, input: 
     if new.dtype != torch.float64:
         return f"its new state comes in {str(new.dtype).removeprefix('torch.')}"
     return None if output.dtype == torch.float64 else f"its output comes in {str(output.dtype).removeprefix('torch.')}"
-
-
-def _doubled(dtype: torch.dtype) -> torch.dtype:
-    return torch.complex128 if dtype.is_complex else torch.float64 if dtype.is_floating_point else dtype
 
 
 def derivatives(system: System) -> tuple[bool, str | None]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,29 @@ def private_copy(module: nn.Module) -> nn.Module:
     return copied
 
 
+@contextmanager
+def attributes_put_back(module: nn.Module) -> Iterator[None]:
+    """Plain attributes of a module and its parts are afterwards as they were before."""
+    before = [(part, _attributes(part)) for part in module.modules()]
+    try:
+        yield
+    finally:
+        for part, own in before:
+            for name in _attributes(part).keys() - own.keys():
+                del vars(part)[name]
+            vars(part).update(own)
+
+
+def kept_tensors(module: nn.Module) -> list[str]:
+    """Names of plain attributes that hold tensors, such as a state kept from the last call."""
+    return [
+        f"{path}.{name}" if path else name
+        for path, part in module.named_modules()
+        for name, value in _attributes(part).items()
+        if not name.startswith("_") and any(True for _ in _tensors_in([value]))
+    ]
+
+
 def _attributes(part: nn.Module) -> dict[str, Any]:
     return {name: value for name, value in vars(part).items() if name not in ("_parameters", "_buffers", "_modules")}
 
@@ -85,6 +109,13 @@ def all_tensors(module: nn.Module) -> dict[str, Tensor]:
 def constants_of(module: nn.Module) -> frozenset[str]:
     """Buffers that are in no state dict: what a snapshot need not have."""
     return frozenset(all_tensors(module)) - frozenset(module.state_dict())
+
+
+def in_precision(dtype: torch.dtype, target: torch.dtype) -> torch.dtype:
+    """The type of a tensor in float32 or float64: complex ones stay complex, whole numbers whole."""
+    if dtype.is_complex:
+        return torch.complex128 if target == torch.float64 else torch.complex64
+    return target if dtype.is_floating_point else dtype
 
 
 Parametrised = list[tuple[str, str, list[nn.Module]]]
@@ -132,9 +163,41 @@ def call(module: nn.Module, tensors: Mapping[str, Tensor], arguments: tuple) -> 
     """
     with _default_dtype(tensors):
         if not any(isinstance(part, torch.jit.ScriptModule) for part in module.modules()):
-            return functional_call(module, dict(tensors), arguments, strict=False)
+            with _in_containers(module, tensors):
+                return functional_call(module, dict(tensors), arguments, strict=False)
         with _inside_script(module, tensors):
             return module(*arguments)
+
+
+_CONTAINERS: "WeakKeyDictionary[nn.Module, list[tuple[Any, Any, str]]]" = WeakKeyDictionary()
+
+
+@contextmanager
+def _in_containers(module: nn.Module, tensors: Mapping[str, Tensor]) -> Iterator[None]:
+    """Parameters that a module holds once more in lists and dictionaries are swapped there too."""
+    if module not in _CONTAINERS:
+        names = {id(parameter): name for name, parameter in module.named_parameters()}
+        values = [value for part in module.modules() for value in _attributes(part).values()]
+        _CONTAINERS[module] = list(_places_of(values, names))
+    places = [(container, key, name) for container, key, name in _CONTAINERS[module] if name in tensors]
+    before = [container[key] for container, key, _ in places]
+    for container, key, name in places:
+        container[key] = tensors[name]
+    try:
+        yield
+    finally:
+        for (container, key, _), value in zip(places, before, strict=True):
+            container[key] = value
+
+
+def _places_of(values: Iterable[Any], names: Mapping[int, str]) -> Iterator[tuple[Any, Any, str]]:
+    for value in values:
+        if not isinstance(value, list | dict):
+            continue
+        for key, held in list(enumerate(value) if isinstance(value, list) else value.items()):
+            if id(held) in names:
+                yield value, key, names[id(held)]
+        yield from _places_of(value if isinstance(value, list) else value.values(), names)
 
 
 @contextmanager

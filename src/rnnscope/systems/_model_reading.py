@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from rnnscope.base.errors import UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
 from rnnscope.systems._examination import unlike
-from rnnscope.systems._functional import all_tensors, private_copy
+from rnnscope.systems._functional import all_tensors, kept_tensors, private_copy
 from rnnscope.systems._layouts import InputLayout, input_layouts, outputs_layouts
 from rnnscope.systems._lent import NotOneStepError, find_cores
 from rnnscope.systems.model import FramedSystem, ModelSystem, Plan, forward_of, initial_states, one_step
@@ -26,7 +26,7 @@ def read_model(model: nn.Module, *, input_size: int | None = None) -> ModelSyste
 
     """
     copied = private_copy(model)
-    plan = _Search(copied, input_size).plan()
+    plan = _Search(copied, input_size, kept_tensors(model)).plan()
     framed = len(plan.cores) == 1 and plan.cores[0].rule is not None
     return (FramedSystem if framed else ModelSystem)(copied, plan)
 
@@ -34,7 +34,7 @@ def read_model(model: nn.Module, *, input_size: int | None = None) -> ModelSyste
 class _Search:
     """Trying layouts one after another, until one is right."""
 
-    def __init__(self, module: nn.Module, input_size: int | None):
+    def __init__(self, module: nn.Module, input_size: int | None, kept: list[str]):
         self.module, self.input_size = module, input_size
         self.kind = type(module).__name__
         self.tensors = all_tensors(module)
@@ -47,6 +47,7 @@ class _Search:
         sizes = {n for tensor in self.tensors.values() for n in tensor.shape}
         self.batch = unlike(*sizes, above=3)
         self.time = unlike(*sizes, self.batch, above=max(self.batch, _LONGER_THAN))
+        self.kept = kept
         self.raised: list[str] = []
         self.differed: list[str] = []
         self.not_one_step: list[str] = []
@@ -170,6 +171,9 @@ class _Search:
             why = f"in a call with one step, {self.not_one_step[0]}"
         elif self.raised:
             why = f"its forward could not be called with one input tensor: {self.raised[0]}"
+            if self.kept:
+                kept = ", ".join(f"self.{name}" for name in self.kept)
+                why += f" (does it keep a state in {kept} between calls? Set that to None first)"
         else:
             why = "no output of its forward has a row for each sequence"
         return (

@@ -96,8 +96,9 @@ class Reading:
 
     def take(self, call: Callable[[tuple], Any], input: Tensor, rows: Tensor) -> tuple[list[Tensor], Any]:
         """All tensors that the module returns for one step of states (batch, state_size), and the thing returned."""
+        input = input.clone()  # a step may write over what it is given
         given = {"none": input, "first": input[None], "second": input[:, None]}[self.time]
-        returned = call(self.put_together(given, self.state.nested(rows)))
+        returned = call(self.put_together(given, self.state.nested(rows.clone())))
         return list(tensors_of(returned)), returned
 
     def put_together(self, input: Tensor, state: Any) -> tuple:
@@ -112,6 +113,7 @@ class Reading:
         """New states and outputs of states (batch, state_size) at inputs (batch, input_size)."""
         tensors, _ = self.take(call, input, rows)
         new = self.state.flat([tensors[k] for k in self.state_at])
+        new = new.to(rows.dtype) if rows.dtype == torch.float32 else new  # one part of it may be float64
         if not self.outputs_at:
             return Stepped(new, new[:, : self.state.sizes[0]])
         outputs = [_without_time(tensors[k], self.time).reshape(len(rows), -1) for k in self.outputs_at]

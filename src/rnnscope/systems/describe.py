@@ -22,13 +22,18 @@ def describe_model(model: Any) -> dict[str, Any]:
     >>> describe_model(torch.nn.Linear(1, 4))["form"]
     'unknown'
     """
+    return described(model)[0]
+
+
+def described(model: Any) -> tuple[dict[str, Any], System | None]:
+    """The tables of ``describe_model``, and the system itself where the model can be read."""
     try:
         system = as_system(model)
     except RnnscopeError as error:
-        return {"form": "unknown", "class": _class_name(model), "reason": str(error)}
+        return {"form": "unknown", "class": _class_name(model), "reason": str(error)}, None
     if not isinstance(system, RecurrentSystem):
-        return {"form": "code", "class": _class_name(model), "input_size": system.input_size}
-    return {"form": "recurrent", "class": _class_name(model), **system.description.to_dict()}
+        return {"form": "code", "class": _class_name(model)}, system
+    return {"form": "recurrent", "class": _class_name(model), **system.description.to_dict()}, system
 
 
 def system_from_description(tables: dict[str, Any]) -> System:
@@ -73,7 +78,7 @@ def locate(system: System, tensors: dict[str, Any]) -> System:
     wanted = {name: shape for name, shape in shapes_of(system.params).items() if name not in _constants(system)}
     if not wanted or all(name in tensors for name in wanted):
         return system
-    parts = isinstance(system, RecurrentSystem) or "core" in dict(system.parts())
+    parts = any(name.startswith("core.") for name in wanted)
     names = find_names(wanted, shapes_of(tensors), parts=parts)
     if isinstance(system, ForeignSystem):
         return system.called(names)

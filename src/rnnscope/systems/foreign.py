@@ -1,5 +1,6 @@
 """Systems whose step is a call of someone's own module: what step modules and whole models have in common."""
 
+import copy
 import inspect
 import io
 import warnings
@@ -13,7 +14,14 @@ from torch import Tensor, nn
 from rnnscope.base.errors import DerivativeError, UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
 from rnnscope.systems import _examination as examination
-from rnnscope.systems._functional import all_tensors, constants_of, packed, private_copy, unpacked
+from rnnscope.systems._functional import (
+    all_tensors,
+    constants_of,
+    in_precision,
+    packed,
+    private_copy,
+    unpacked,
+)
 from rnnscope.systems.system import Params, System, Weights, detached
 
 
@@ -64,10 +72,6 @@ class ForeignSystem(System):
         """The same, reading its parameters under other names: ``names[own]`` in a snapshot."""
         return self._alike(renamed=names)
 
-    def parts(self) -> list[tuple[str, nn.Module]]:
-        """The module's immediate parts by name."""
-        return list(self._module.named_children())
-
     def _alike(self, **changes: Any) -> "ForeignSystem":
         """This system, sharing its module, with some attributes changed."""
         other = object.__new__(type(self))
@@ -103,9 +107,10 @@ class ForeignSystem(System):
                 stacklevel=3,
             )
             return self
-        keep = isinstance(target, torch.dtype)
-        params = {k: p if keep and not p.is_floating_point() else p.to(target) for k, p in self.params.items()}
-        return self._alike(params=detached(params), _dtype=target if keep else self._dtype)
+        if not isinstance(target, torch.dtype):
+            return self._alike(params=detached({name: p.to(target) for name, p in self.params.items()}))
+        params = {name: p.to(in_precision(p.dtype, target)) for name, p in self.params.items()}
+        return self._alike(params=detached(params), _dtype=target)
 
     def materialise(self, params: Params) -> Weights:
         """The parameters and buffers themselves."""
@@ -189,6 +194,7 @@ class ForeignSystem(System):
                         self._once,
                         self.params, state, input,
                     )  # fmt: skip
+            self._require_own_parameters(state, input)
             precise = self if self.only_single is not None else self.to(torch.float64)
             forward, self.derivative_problem = examination.derivatives(precise)
             forward = forward and (precise is self or examination.has_forward_mode(self))
@@ -196,6 +202,23 @@ class ForeignSystem(System):
             self.has_forward_mode = forward and not _is_compiled(self._module)
             self.stackable = not _is_compiled(self._module) and examination.is_stackable(precise)
             self.kinks = examination.not_smooth(precise)
+
+    def _require_own_parameters(self, state: Tensor, input: Tensor) -> None:
+        """Check that the step computes with the parameters it is given, as it would had they been loaded into it."""
+        loaded = copy.deepcopy(self._module)
+        with torch.no_grad():
+            for tensor in loaded.parameters():
+                tensor.mul_(1.1).add_(0.01)
+            there = self._alike(_module=loaded, params=all_tensors(loaded))
+            wanted = there._once(there.params, state, input)
+            came = self._once(there.params, state, input)
+        tolerance = 1e4 * torch.finfo(self.dtype).eps
+        pairs = zip(came, wanted, strict=True)
+        if not all(torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True) for a, b in pairs):
+            raise UnsupportedModelError(
+                f"{type(self._module).__name__}: it computes with copies of its parameters, kept in other attributes, "
+                "so that it would be the same map at every epoch; let the step use the parameters themselves"
+            )
 
     def __getstate__(self) -> dict[str, Any]:
         content = dict(vars(self))

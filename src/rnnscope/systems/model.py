@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from rnnscope.base.randomness import undisturbed
 from rnnscope.systems import _lent
-from rnnscope.systems._functional import call
+from rnnscope.systems._functional import attributes_put_back, call
 from rnnscope.systems._layouts import InputLayout, Outputs
 from rnnscope.systems._lent import LentCore, NotOneStepError, Reached
 from rnnscope.systems.foreign import ForeignSystem
@@ -199,7 +199,8 @@ def forward_of(
         zeros = [core.nested(sequence.new_zeros(sequence.shape[1], core.state_size)) for core in cores]
         behind = zeros[0] if len(zeros) == 1 else zeros
         given = (*given, behind if layout.state_argument == "zeros" else None)
-    return call(module, tensors, given)
+    with attributes_put_back(module):  # a state kept between calls is not to be carried from one trial to the next
+        return call(module, tensors, given)
 
 
 def one_step(

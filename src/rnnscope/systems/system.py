@@ -234,8 +234,15 @@ class System(ABC):
 
 
 def detached(params: Params) -> dict[str, Tensor]:
-    """Copies of parameters that share neither memory nor history with the network they came from."""
-    return {name: tensor.detach().clone() for name, tensor in params.items()}
+    """Copies of parameters that share neither memory nor history with the network they came from.
+
+    Half precision becomes float32: dynamics are not to be told from its rounding.
+    """
+    return {name: _single(tensor.detach()).clone() for name, tensor in params.items()}
+
+
+def _single(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() and tensor.element_size() < 4 else tensor
 
 
 def pick(params: Params, names: Mapping[str, Tensor]) -> dict[str, Tensor]:

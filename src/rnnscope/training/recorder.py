@@ -26,7 +26,7 @@ from rnnscope.runs.objectives import write_objective
 from rnnscope.runs.run import Run
 from rnnscope.runs.sequences import write_sequences
 from rnnscope.smoothness import Objective
-from rnnscope.systems import describe_model, system_from_description
+from rnnscope.systems import described, unwrapped
 
 EVERY_EPOCH_BELOW = 1_000_000  # parameters
 _RESERVED = ("step", "epoch", "crc")
@@ -102,7 +102,9 @@ class Recorder:
             refuse_to_replace(self.path)
         elif not resume:
             refuse_existing(self.path, can_go_on=True)
-        self.model = nn.ModuleDict({"core": model[0], "head": model[1]}) if isinstance(model, tuple) else model
+        self.model = (
+            nn.ModuleDict({"core": model[0], "head": model[1]}) if isinstance(model, tuple) else unwrapped(model)
+        )
         n_parameters = sum(p.numel() for p in self.model.parameters())
         self.bytes_per_snapshot = sum(t.numel() * t.element_size() for t in self._tensors().values())
         self.every = every or (1 if n_parameters < EVERY_EPOCH_BELOW else None)
@@ -121,15 +123,14 @@ class Recorder:
             self._count_on_from(max(recorded["step"].tolist(), default=0), len(recorded))
             self._resumed = True
         else:
-            description = describe_model(model)
-            if description["form"] == "unknown":
+            description, system = described(model)
+            if system is None:
                 warnings.warn(
-                    f"recorded, but it cannot be probed as it is: {description['reason']}. "
-                    "Recorder(path, (core, head)), or later Run(path, model=(core, head)) with its parts, will do",
+                    f"recorded, but it cannot be probed as it is: {description['reason']}\nLater, "
+                    f"Run({str(path)!r}, model=as_system(Step(model), …)) will do.",
                     stacklevel=2,
                 )
-            known = description["form"] != "unknown"
-            check_given(sequences, objective, system_from_description(description) if known else None)
+            check_given(sequences, objective, system)
 
             def begin(folder: Path) -> RunFolder:
                 begun = RunFolder.create(folder, config or {}, description, {**(provenance or {}), **self._kept})
