@@ -42,7 +42,15 @@ class Assembled(nn.Module):
         self.core = core
         self.encoder = as_part("encoder", encoder)
         self.head = as_part("head", head)
-        given = [initial] if isinstance(initial, Tensor) else list(initial or ())
+        given = (
+            [initial]
+            if isinstance(initial, Tensor)
+            else list(initial)
+            if isinstance(initial, tuple | list)
+            else []
+            if initial is None
+            else [initial]
+        )
         for k, tensor in enumerate(given):
             if not isinstance(tensor, Tensor):
                 raise UnsupportedModelError(

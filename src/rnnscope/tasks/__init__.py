@@ -9,6 +9,7 @@ from rnnscope.base import catalogue
 from rnnscope.base.errors import unknown
 
 if TYPE_CHECKING:
+    from rnnscope.tasks._task import ConstantInputs as ConstantInputs
     from rnnscope.tasks._task import Task
 
 
@@ -55,3 +56,11 @@ def preset(name: str, preset: str) -> dict[str, dict[str, Any]]:
     if preset not in presets:
         raise unknown(f"preset of task {name}", preset, presets)
     return {table: dict(values) for table, values in presets[preset].items()}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "ConstantInputs":
+        from rnnscope.tasks import _task
+
+        return _task.ConstantInputs
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

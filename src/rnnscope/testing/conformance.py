@@ -44,9 +44,10 @@ def check_system(
     generator = torch.Generator().manual_seed(seed)
     shape = (batch, system.state_size)
     state = centre + scale * torch.randn(shape, generator=generator, dtype=torch.float64).to(system.device)
-    inputs = scale * torch.randn(
-        _STEPS, batch, system.input_size, generator=generator, dtype=torch.float64
-    ).to(system.device)  # fmt: skip
+    inputs = scale * torch.randn(_STEPS, batch, system.input_size, generator=generator, dtype=torch.float64)
+    if system.n_tokens is not None:
+        inputs = torch.randint(system.n_tokens, (_STEPS, batch, 1), generator=generator).double()
+    inputs = inputs.to(system.device)
     _check_form(system)
     _check_step(system, state, inputs[0])
     _check_simulate(system, state, inputs)

@@ -1,0 +1,52 @@
+import numpy as np
+import xarray as xr
+
+from rnnscope.smoothness import Objective
+from rnnscope.systems import System
+
+_FAR = 5e-3  # relative: beyond what single precision and the last step of an epoch explain
+
+
+def far_from_loss(found: xr.Dataset, objective: Objective, system: System, recorded: list[str]) -> str | None:
+    """A line that says how far the cost measured is from the loss recorded, and what is known of why; None: it is near.
+
+    Args:
+        found: a result with ``cost`` and the coordinate ``loss``, along ``step``.
+        objective: what the cost is of.
+        system: the map that was measured.
+        recorded: names of the tensors in a snapshot.
+
+    """
+    if "cost" not in found or "loss" not in found.coords or found["cost"].dims != ("step",):
+        return None
+    cost, loss = found["cost"].values, found["loss"].values
+    apart = np.abs(cost - loss) / np.maximum(np.abs(loss), 1e-12)
+    seen = np.isfinite(apart)
+    if not seen.any() or np.median(apart[seen]) <= _FAR:
+        return None
+    at = int(np.flatnonzero(seen)[-1])
+    known = []
+    if objective.state is None and _begins_at_zero(system, objective):
+        known.append("x[0] = 0 was used")
+    names = {getattr(system, "renamed", {}).get(name, name) for name in system.params}
+    unused = [name for name in recorded if name not in names]
+    if unused and not names.isdisjoint(recorded):
+        shown = ", ".join(unused[:3]) + (f" and {len(unused) - 3} more" if len(unused) > 3 else "")
+        known.append(f"the snapshots hold {shown}, which the map that was given does not use")
+    because = "; ".join(
+        [*known, "or a loss averaged over an epoch, dropout, other data or another formula explains it"]
+    )
+    epoch = int(found["epoch"].values[at]) if "epoch" in found.coords else at
+    return (
+        f"the cost measured is {cost[at]:.4g} at epoch {epoch}, the loss recorded there {loss[at]:.4g}, "
+        f"{_percent(float(np.median(apart[seen])))} away{' (median)' if seen.sum() > 1 else ''}: {because}. A learned "
+        "initial state belongs to the whole model, Run(path, model=model), or to Objective(…, state=…)"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def _begins_at_zero(system: System, objective: Objective) -> bool:
+    return not bool(objective.on(system).initial_state(system).any())
