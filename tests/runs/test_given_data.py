@@ -20,6 +20,7 @@ from rnnscope.smoothness import cost
 from rnnscope.systems import as_system
 from rnnscope.training import Recorder
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*the cost measured")  # the losses of these runs are made up
 QUICK = Orbits(n_transient=20, n_keep=10, n_starts=2)
 
 

@@ -2,13 +2,15 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rnnscope.base.probe import plain
 
 _SHOWN = 3
+_MANY = 50
+_OF_ONE_EPOCH, _OF_THE_PATH = ("growth", "roughness"), ("landscape",)
 
 
 def command(*words: object) -> str:
@@ -20,14 +22,22 @@ def command(*words: object) -> str:
     return shlex.join(["rnnscope", *map(str, words)])
 
 
-def to_measure(run: Path, probe: str, settings: Mapping[str, Any]) -> str:
-    """How to measure a probe with these settings.
+def to_measure(run: Path, probe: str, settings: Mapping[str, Any], epochs: Sequence[int] = ()) -> str:
+    """How to measure a probe with these settings: at the last epoch where a figure shows one only, else at 50 or so.
 
-    >>> to_measure(Path("runs/a"), "orbits", {"keep_states": True})
-    "run.probe('orbits', keep_states=True), or rnnscope probe orbits runs/a --set keep_states=true"
+    >>> to_measure(Path("a"), "orbits", {"keep_states": True}, range(31))
+    "run.probe('orbits', epochs=[30], keep_states=True), or rnnscope probe orbits a --epoch 30 --set keep_states=true"
+    >>> to_measure(Path("runs/a"), "attractors", {}, range(1001))
+    "run.probe('attractors', epochs=20), or rnnscope probe attractors runs/a --epochs 20"
     """
-    given = "".join(f", {key}={value!r}" for key, value in settings.items())
-    options = [word for key, value in settings.items() for word in ("--set", f"{key}={_toml(value)}")]
+    given, options = "", []
+    if (probe in _OF_ONE_EPOCH or settings.get("keep_states")) and len(epochs) > 1:
+        given, options = f", epochs=[{epochs[-1]}]", ["--epoch", epochs[-1]]
+    elif probe not in _OF_THE_PATH and len(epochs) > _MANY:
+        every = round(len(epochs) / _MANY)
+        given, options = f", epochs={every}", ["--epochs", every]
+    given += "".join(f", {key}={value!r}" for key, value in settings.items())
+    options += [word for key, value in settings.items() for word in ("--set", f"{key}={_toml(value)}")]
     return f"run.probe({probe!r}{given}), or {command('probe', probe, run, *options)}"
 
 

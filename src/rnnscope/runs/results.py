@@ -153,6 +153,17 @@ def read_blocks(folder: Path) -> tuple[list[xr.Dataset], list[str]]:
     return blocks, problems
 
 
+def preferred(found: list[tuple[Path, list[xr.Dataset]]], usual: Path | None) -> list[xr.Dataset]:
+    """The blocks in the folder ``usual``, else those of most steps, of as many those written last."""
+
+    def rank(stored: tuple[Path, list[xr.Dataset]]) -> tuple[bool, int, int]:
+        folder, blocks = stored
+        n_steps = len({step for block in blocks for step in block["step"].values.tolist()})
+        return folder == usual, n_steps, max(path.stat().st_mtime_ns for path in folder.glob("*.nc"))
+
+    return max(found, key=rank)[1]
+
+
 def join_blocks(blocks: list[xr.Dataset]) -> xr.Dataset:
     """Blocks as one Dataset in order of step; a step measured twice: the last wins.
 

@@ -204,7 +204,7 @@ class Run:
 
         """
         give(self, sequences, objective, overwrite=overwrite)
-        for name in ("sequences", "objective"):
+        for name in ("sequences", "objective", "held_inputs"):
             self.__dict__.pop(name, None)
 
     def probe(
@@ -308,7 +308,7 @@ class Run:
         Args:
             name: one word, such as "orbits".
             settings: take only results measured with these settings. Of several that remain, those of the run's default
-                probe, else those measured last.
+                probe, else those at most epochs, of as many those measured last.
 
         Raises:
             RunError: there are none; says which there are.
@@ -321,13 +321,9 @@ class Run:
             raise RunError(
                 f"{self.path}: no readable results of probe {name!r}{with_settings}; "
                 f"stored: {', '.join(stored) or 'none'}. "
-                f"Measure them: {to_measure(self.path, name, settings)}"
+                f"Measure them: {to_measure(self.path, name, settings, self.epochs.tolist())}"
             )
-        usual = self._usual_folder(name)
-        _, blocks = max(
-            found, key=lambda pair: (pair[0] == usual, max(p.stat().st_mtime_ns for p in pair[0].glob("*.nc")))
-        )
-        whole = results.join_blocks(blocks)
+        whole = results.join_blocks(results.preferred(found, self._usual_folder(name)))
         return self._in_context(whole, whole["step"].values.tolist())
 
     def _usual_folder(self, name: str) -> Path | None:
