@@ -131,15 +131,17 @@ def test_probe_by_name_takes_the_tasks_inputs(run_copy):
         run_copy.probe(QUICK, n_keep=3)
 
 
-def test_of_several_results_the_usual_ones_are_given_else_the_last(run_copy):
+def test_of_several_results_the_usual_ones_are_given_else_those_at_most_epochs_else_the_last(run_copy):
     run_copy.probe("orbits", n_keep=30)
     run_copy.probe(QUICK, epochs=[1])
+    assert run_copy.dataset("orbits").sizes["time"] == 30
+    run_copy.probe(QUICK)
     assert run_copy.dataset("orbits").sizes["time"] == 20
     run_copy.probe("orbits", epochs=[2])
     run_copy.probe("orbits", n_keep=30, epochs=[3])
     assert run_copy.dataset("orbits").sizes["time"] == 50
     assert run_copy.dataset("orbits", inputs=np.array([[0.2], [0.3]])).sizes["time"] == 20
-    assert run_copy.dataset("orbits", n_keep=20).sizes == {**QUICK.measure(run_copy.system()).sizes, "step": 1}
+    assert run_copy.dataset("orbits", n_keep=20).sizes == {**QUICK.measure(run_copy.system()).sizes, "step": 7}
     with pytest.raises(RunError, match=r"no readable results of probe 'orbits' with {'n_keep': 7}; stored: orbits"):
         run_copy.dataset("orbits", n_keep=7)
     with pytest.raises(RunError, match="no readable results of probe 'lyapunov'"):
