@@ -1,6 +1,7 @@
 """Recurrent cores inside someone's model, lent for the length of a call: they begin at a state that is handed in."""
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import reduce
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from rnnscope.base.errors import UnsupportedModelError
 from rnnscope.models._recurrent import Recurrent
 from rnnscope.systems._core import CoreModule, describe_core
+from rnnscope.systems._readings import Reading, tensors_of
 from rnnscope.systems.recurrent import Description, RecurrentSystem
 
 Respond = Callable[[Tensor], Tensor]
@@ -26,12 +28,65 @@ class Reached(Exception):  # noqa: N818 - no error: the way out of a call
     """Raised inside a forward to leave it: what was wanted is known."""
 
 
-@dataclass(frozen=True)
-class LentCore:
-    """A recurrent submodule and the form of its state: [h, c] of each layer, one after another.
+class Lent(ABC):
+    """A submodule with a state, as a part of someone's model.
 
-    ``rule`` is its step in plain operations; None where its parameters are not plain ones or its class has a forward of
-    its own: then that forward is called.
+    ``rule`` is its step in plain operations, where that is known.
+    """
+
+    path: str
+    state_size: int
+    rule: RecurrentSystem | None
+
+    @property
+    @abstractmethod
+    def labels(self) -> tuple[str, ...]:
+        """Names of the coordinates of its state."""
+
+    @abstractmethod
+    def input_size(self, model: nn.Module) -> int:
+        """The width of its input."""
+
+    @abstractmethod
+    def one_step(self, arguments: tuple, n_rows: int) -> Tensor:
+        """The rows (batch, input_size) of a call that is one step of so many rows.
+
+        Raises:
+            NotOneStepError: it is another call.
+
+        """
+
+    @abstractmethod
+    def returned(self, new: Tensor) -> Any:
+        """What its forward returns for one step that ends in states ``new``, by the ``rule``."""
+
+    @abstractmethod
+    def step(self, model: nn.Module, arguments: tuple, state: Tensor) -> tuple[Any, Tensor]:
+        """What its own forward returns of one step from states (batch, state_size), and the new states."""
+
+    @abstractmethod
+    def begun(self, arguments: tuple) -> Tensor | None:
+        """The states (batch, state_size) that it is called with; None: with none."""
+
+    @abstractmethod
+    def zeros(self, like: Tensor, batch: int) -> Any:
+        """A zero state as its forward takes it."""
+
+    def module(self, model: nn.Module) -> nn.Module:
+        """The submodule itself."""
+        return reduce(getattr, self.path.split("."), model) if self.path else model
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return self.path or "itself"
+
+
+@dataclass(frozen=True)
+class LentCore(Lent):
+    """A recurrent module of torch or of ours: its state is [h, c] of each layer, one after another.
+
+    It has no ``rule`` where its parameters are not plain ones or its class has a forward of its own.
     """
 
     path: str
@@ -43,9 +98,13 @@ class LentCore:
     rule: RecurrentSystem | None = field(compare=False)
 
     @property
-    def state_size(self) -> int:
+    def state_size(self) -> int:  # type: ignore[override]
         """Numbers in its state."""
         return self.n_layers * sum(self.parts)
+
+    def input_size(self, model: nn.Module) -> int:
+        """The width of its input."""
+        return int(self.module(model).input_size)  # type: ignore[arg-type]
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -59,10 +118,6 @@ class LentCore:
             for part, size in zip(names, self.parts, strict=True)
             for i in range(size)
         )
-
-    def module(self, model: nn.Module) -> nn.Module:
-        """The submodule itself."""
-        return reduce(getattr, self.path.split("."), model) if self.path else model
 
     def nested(self, rows: Tensor) -> Any:
         """States (batch, state_size) as the module has them: h or (h, c), (layers, batch, size) or of a cell (batch,
@@ -87,18 +142,19 @@ class LentCore:
         last = rows.shape[-1] - sum(self.parts)
         return rows[..., last : last + self.parts[0]]
 
-    def one_step(self, x: Tensor, n_rows: int) -> Tensor:
-        """The rows (batch, input_size) of a core's input that is one step of so many rows."""
+    def one_step(self, arguments: tuple, n_rows: int) -> Tensor:
+        """The rows (batch, input_size) of a call that is one step of so many rows."""
+        x = arguments[0]
         if self.is_cell and x.dim() == 2:
             rows = x
         elif not self.is_cell and x.dim() == 3:
             time, rows = (1, x[:, 0]) if self.batch_first else (0, x[0])
             if x.shape[time] != 1:
-                raise NotOneStepError(f"core {self.path or 'itself'} was given {x.shape[time]} steps instead of one")
+                raise NotOneStepError(f"core {self.name} was given {x.shape[time]} steps instead of one")
         else:
-            raise NotOneStepError(f"core {self.path or 'itself'} was given an input of shape {tuple(x.shape)}")
+            raise NotOneStepError(f"core {self.name} was given an input of shape {tuple(x.shape)}")
         if len(rows) != n_rows:
-            raise NotOneStepError(f"core {self.path or 'itself'} was given {len(rows)} rows instead of {n_rows}")
+            raise NotOneStepError(f"core {self.name} was given {len(rows)} rows instead of {n_rows}")
         return rows
 
     def returned(self, new: Tensor) -> Any:
@@ -109,9 +165,78 @@ class LentCore:
         y = self.output(new)
         return (y[:, None] if self.batch_first else y[None]), state
 
+    def step(self, model: nn.Module, arguments: tuple, state: Tensor) -> tuple[Any, Tensor]:
+        """What its own forward returns of one step from states (batch, state_size), and the new states."""
+        module = self.module(model)
+        returned = type(module).forward(module, arguments[0], self.nested(state))
+        return returned, self.flat(returned if self.is_cell else returned[1])
+
+    def begun(self, arguments: tuple) -> Tensor | None:
+        """The states that it is called with."""
+        return self.flat(arguments[1]) if len(arguments) > 1 and arguments[1] is not None else None
+
+    def zeros(self, like: Tensor, batch: int) -> Any:
+        """A zero state as its forward takes it."""
+        return self.nested(like.new_zeros(batch, self.state_size))
+
+
+@dataclass(frozen=True)
+class LentModule(Lent):
+    """A recurrent module of someone's own, called as its ``reading`` says."""
+
+    path: str
+    reading: Reading
+    width: int
+    rule: RecurrentSystem | None = None
+
+    @property
+    def state_size(self) -> int:  # type: ignore[override]
+        """Numbers in its state."""
+        return sum(self.reading.state.sizes)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the coordinates of its state."""
+        return self.reading.state.labels
+
+    def input_size(self, model: nn.Module) -> int:
+        """The width of its input."""
+        return self.width
+
+    def one_step(self, arguments: tuple, n_rows: int) -> Tensor:
+        """The rows (batch, input_size) of a call that is one step of so many rows."""
+        x = arguments[0]
+        expected = {"none": (n_rows, self.width), "first": (1, n_rows, self.width), "second": (n_rows, 1, self.width)}
+        if not isinstance(x, Tensor) or tuple(x.shape) != expected[self.reading.time]:
+            came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+            raise NotOneStepError(f"core {self.name} was given an input of shape {came}")
+        return x.reshape(n_rows, self.width)
+
+    def returned(self, new: Tensor) -> Any:
+        """Not known: there is no rule."""
+        raise AssertionError("a module without a rule")
+
+    def step(self, model: nn.Module, arguments: tuple, state: Tensor) -> tuple[Any, Tensor]:
+        """What its own forward returns of one step from states (batch, state_size), and the new states."""
+        module, form = self.module(model), self.reading.state
+        put = self.reading.put_together(arguments[0], form.nested(state.clone()))
+        returned = type(module).forward(module, *put)
+        tensors = list(tensors_of(returned))
+        return returned, form.flat([tensors[k] for k in self.reading.state_at])
+
+    def begun(self, arguments: tuple) -> Tensor | None:
+        """The states that it is called with."""
+        behind = arguments[1:] if self.reading.arguments != "input, state" else arguments[1:2]
+        leaves = list(tensors_of(behind))
+        return self.reading.state.flat(leaves) if leaves else None
+
+    def zeros(self, like: Tensor, batch: int) -> Any:
+        """A zero state as its forward takes it."""
+        return self.reading.state.nested(like.new_zeros(batch, self.state_size))
+
 
 @contextmanager
-def lend(model: nn.Module, cores: list[LentCore], respond: list[Callable[..., Any]]) -> Iterator[None]:
+def lend(model: nn.Module, cores: Sequence[Lent], respond: Sequence[Callable[..., Any]]) -> Iterator[None]:
     """Let ``respond[k](input, state=None)`` stand in for the forward of core k."""
     modules = [core.module(model) for core in cores]
     for module, answer in zip(modules, respond, strict=True):
@@ -123,51 +248,50 @@ def lend(model: nn.Module, cores: list[LentCore], respond: list[Callable[..., An
             vars(module).pop("forward", None)
 
 
-def stepping(core: LentCore, model: nn.Module, state: Tensor, rule: Respond | None, new: dict[str, Tensor]) -> Any:
+def stepping(core: Lent, model: nn.Module, state: Tensor, rule: Respond | None, new: dict[str, Tensor]) -> Any:
     """A stand-in that takes one step from ``state``, and puts what it ends in into ``new``."""
-    own = type(core.module(model)).forward
 
-    def answer(x: Tensor, hx: Any = None) -> Any:
+    def answer(*arguments: Any, **named: Any) -> Any:
+        arguments = (*arguments, *named.values())
         if core.path in new:
-            raise NotOneStepError(f"core {core.path or 'itself'} is called more than once in a step")
-        rows = core.one_step(x, len(state))
+            raise NotOneStepError(f"core {core.name} is called more than once in a step")
+        rows = core.one_step(arguments, len(state))
         if rule is not None:
             new[core.path] = rule(rows)
             return core.returned(new[core.path])
-        returned = own(core.module(model), x, core.nested(state))
-        new[core.path] = core.flat(returned if core.is_cell else returned[1])
+        returned, new[core.path] = core.step(model, arguments, state)
         return returned
 
     return answer
 
 
-def telling(core: LentCore, n_rows: int, told: dict[str, Tensor]) -> Any:
+def telling(core: Lent, n_rows: int, told: dict[str, Tensor]) -> Any:
     """A stand-in that notes its input (batch, input_size) of one step, and leaves."""
 
-    def answer(x: Tensor, hx: Any = None) -> Any:
-        told[core.path] = core.one_step(x, n_rows)
+    def answer(*arguments: Any, **named: Any) -> Any:
+        told[core.path] = core.one_step((*arguments, *named.values()), n_rows)
         raise Reached
 
     return answer
 
 
-def watching(core: LentCore, model: nn.Module, seen: dict[str, Any], n_cores: int) -> Any:
-    """A stand-in that does what the core does, and notes the state with which it is called first."""
-    own = type(core.module(model)).forward
+def watching(core: Lent, model: nn.Module, seen: dict[str, Tensor | None], n_cores: int) -> Any:
+    """A stand-in that does what the core does, and notes the states with which it is called first."""
+    module = core.module(model)
 
-    def answer(x: Tensor, hx: Any = None) -> Any:
-        seen.setdefault(core.path, hx)
+    def answer(*arguments: Any, **named: Any) -> Any:
+        if core.path not in seen:
+            seen[core.path] = core.begun((*arguments, *named.values()))
         if len(seen) == n_cores:
             raise Reached
-        module = core.module(model)
-        return own(module, x) if core.is_ours else own(module, x, hx)
+        return type(module).forward(module, *arguments, **named)
 
     return answer
 
 
-def find_cores(model: nn.Module) -> list[LentCore]:
+def find_cores(model: nn.Module) -> list[Lent]:
     """Its recurrent submodules of torch or of ours, but those inside of others."""
-    found: list[LentCore] = []
+    found: list[Lent] = []
     for path, module in model.named_modules():
         inside = any(core.path == "" or path.startswith(f"{core.path}.") for core in found)
         if isinstance(module, CoreModule) and not inside:

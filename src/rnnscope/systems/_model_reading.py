@@ -1,5 +1,7 @@
 """Finding out how a whole model is to be called, and whether stepping through it gives what its forward gives."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -7,59 +9,83 @@ from torch import Tensor, nn
 
 from rnnscope.base.errors import UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
+from rnnscope.systems._discovery import discover
 from rnnscope.systems._examination import unlike
 from rnnscope.systems._functional import all_tensors, kept_tensors, private_copy
 from rnnscope.systems._layouts import InputLayout, input_layouts, outputs_layouts
-from rnnscope.systems._lent import NotOneStepError, find_cores
+from rnnscope.systems._lent import Lent, LentModule, NotOneStepError, find_cores
+from rnnscope.systems.foreign import ForeignSystem
 from rnnscope.systems.model import FramedSystem, ModelSystem, Plan, forward_of, initial_states, one_step
-from rnnscope.systems.module import STEP_MODULE
+from rnnscope.systems.module import STEP_MODULE, ModuleSystem
 from rnnscope.systems.system import Params
 
 _LONGER_THAN = 20  # steps: what looks further back than that into the inputs is not seen
 
 
-def read_model(model: nn.Module, *, input_size: int | None = None) -> ModelSystem:
+def read_model(model: nn.Module, *, input_size: int | None = None) -> ForeignSystem:
     """A model as the map of its recurrent cores, if stepping through it gives what its forward gives.
+
+    Cores are modules of torch or of ours; where there are none, or with them the model is no map, a part of the model
+    that hands on a state of its own, or the model itself.
 
     Raises:
         UnsupportedModelError: says why not, and what to hand over.
 
     """
-    copied = private_copy(model)
-    plan = _Search(copied, input_size, kept_tensors(model)).plan()
+    copied, kept = private_copy(model), kept_tensors(model)
+    search = _Search(copied, input_size, kept)
+    refusal: UnsupportedModelError | None = None
+    if search.cores:
+        try:
+            return _system(copied, search.plan())
+        except UnsupportedModelError as error:
+            refusal = error
+    for core in discover(copied, search.layouts(), search.time, search.batch):
+        assert isinstance(core, LentModule)
+        if core.path == "":
+            state = core.reading.state
+            example = state.nested(torch.zeros(1, sum(state.sizes)))
+            return ModuleSystem(copied, input_size=core.width, state=example)
+        with suppress(UnsupportedModelError):
+            return _system(copied, _Search(copied, input_size, kept, [core]).plan())
+    if refusal is not None:
+        raise refusal
+    raise UnsupportedModelError(
+        f"{type(model).__name__}: no recurrent submodule of torch in it, nor a part that takes and returns a state, so "
+        f"its state cannot be found; hand over one step of it:\n{STEP_MODULE}"
+    )
+
+
+def _system(module: nn.Module, plan: Plan) -> ModelSystem:
     framed = len(plan.cores) == 1 and plan.cores[0].rule is not None
-    return (FramedSystem if framed else ModelSystem)(copied, plan)
+    return (FramedSystem if framed else ModelSystem)(module, plan)
 
 
 class _Search:
     """Trying layouts one after another, until one is right."""
 
-    def __init__(self, module: nn.Module, input_size: int | None, kept: list[str]):
-        self.module, self.input_size = module, input_size
+    def __init__(self, module: nn.Module, input_size: int | None, kept: list[str], cores: Sequence[Lent] | None = None):
+        self.module, self.input_size, self.kept = module, input_size, kept
         self.kind = type(module).__name__
         self.tensors = all_tensors(module)
-        self.cores = find_cores(module)
-        if not self.cores:
-            raise UnsupportedModelError(
-                f"{self.kind}: no recurrent submodule of torch in it, so its state cannot be found; hand over one step "
-                f"of it:\n{STEP_MODULE}"
-            )
+        self.cores = find_cores(module) if cores is None else list(cores)
         sizes = {n for tensor in self.tensors.values() for n in tensor.shape}
         self.batch = unlike(*sizes, above=3)
         self.time = unlike(*sizes, self.batch, above=max(self.batch, _LONGER_THAN))
-        self.kept = kept
         self.raised: list[str] = []
         self.differed: list[str] = []
         self.not_one_step: list[str] = []
 
+    def layouts(self) -> Iterator[InputLayout]:
+        """Ways to call the model that are worth trying."""
+        widths = [core.input_size(self.module) for core in self.cores]
+        batch_first = getattr(self.cores[0].module(self.module), "batch_first", None) if self.cores else None
+        return input_layouts(self.module, widths, self.input_size, batch_first)
+
     def plan(self) -> Plan:
         """The first reading that is right; UnsupportedModelError if none is."""
-        widths = [core.rule.input_size for core in self.cores if core.rule is not None]
-        widths += [int(core.module(self.module).input_size) for core in self.cores if core.rule is None]  # type: ignore[arg-type]
-        first = self.cores[0]
-        batch_first = None if first.is_cell else first.batch_first
         with torch.no_grad(), undisturbed(*{tensor.device for tensor in self.tensors.values()}):
-            for layout in input_layouts(self.module, widths, self.input_size, batch_first):
+            for layout in self.layouts():
                 found = self._try(layout)
                 if found is not None:
                     return found

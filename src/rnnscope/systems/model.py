@@ -13,7 +13,7 @@ from rnnscope.base.randomness import undisturbed
 from rnnscope.systems import _lent
 from rnnscope.systems._functional import attributes_put_back, call
 from rnnscope.systems._layouts import InputLayout, Outputs
-from rnnscope.systems._lent import LentCore, NotOneStepError, Reached
+from rnnscope.systems._lent import Lent, NotOneStepError, Reached
 from rnnscope.systems.foreign import ForeignSystem
 from rnnscope.systems.system import Params, System, Trajectory, Weights
 
@@ -22,7 +22,7 @@ from rnnscope.systems.system import Params, System, Trajectory, Weights
 class Plan:
     """How a model is read: which cores are lent, how sequences go in, where outputs come out."""
 
-    cores: tuple[LentCore, ...]
+    cores: tuple[Lent, ...]
     layout: InputLayout
     outputs: Outputs
     begins_at_zero: bool
@@ -191,12 +191,12 @@ class FramedSystem(ModelSystem):
 
 
 def forward_of(
-    module: nn.Module, tensors: Params, layout: InputLayout, cores: tuple[LentCore, ...], sequence: Tensor
+    module: nn.Module, tensors: Params, layout: InputLayout, cores: tuple[Lent, ...], sequence: Tensor
 ) -> Any:
     """What the forward returns for sequences (time, batch, input_size)."""
     given: tuple = (layout.put(sequence),)
     if layout.state_argument:
-        zeros = [core.nested(sequence.new_zeros(sequence.shape[1], core.state_size)) for core in cores]
+        zeros = [core.zeros(sequence, sequence.shape[1]) for core in cores]
         behind = zeros[0] if len(zeros) == 1 else zeros
         given = (*given, behind if layout.state_argument == "zeros" else None)
     with attributes_put_back(module):  # a state kept between calls is not to be carried from one trial to the next
@@ -206,7 +206,7 @@ def forward_of(
 def one_step(
     module: nn.Module,
     tensors: Params,
-    cores: tuple[LentCore, ...],
+    cores: tuple[Lent, ...],
     layout: InputLayout,
     state: Tensor,
     input: Tensor,
@@ -225,7 +225,7 @@ def one_step(
     return torch.cat([new[core.path] for core in cores], dim=-1), returned
 
 
-def _rule(core: LentCore, tensors: Params, state: Tensor) -> Callable[[Tensor], Tensor] | None:
+def _rule(core: Lent, tensors: Params, state: Tensor) -> Callable[[Tensor], Tensor] | None:
     rule = core.rule
     if rule is None:
         return None
@@ -238,10 +238,10 @@ def _rule(core: LentCore, tensors: Params, state: Tensor) -> Callable[[Tensor], 
 
 
 def initial_states(
-    module: nn.Module, tensors: Params, cores: tuple[LentCore, ...], layout: InputLayout, inputs: Tensor
+    module: nn.Module, tensors: Params, cores: tuple[Lent, ...], layout: InputLayout, inputs: Tensor
 ) -> Tensor:
     """The states (batch, state_size) with which the cores are first called on sequences (time, batch, input_size)."""
-    seen: dict[str, Any] = {}
+    seen: dict[str, Tensor | None] = {}
     batch = inputs.shape[1]
     answers = [_lent.watching(core, module, seen, len(cores)) for core in cores]
     with _lent.lend(module, list(cores), answers), suppress(Reached):
@@ -249,6 +249,5 @@ def initial_states(
     parts = []
     for core in cores:
         given = seen.get(core.path)
-        flat = inputs.new_zeros(batch, core.state_size) if given is None else core.flat(given)
-        parts.append(flat.expand(batch, -1))
+        parts.append(inputs.new_zeros(batch, core.state_size) if given is None else given.expand(batch, -1))
     return torch.cat(parts, dim=-1)
