@@ -479,11 +479,11 @@ def test_the_command(tmp_path, capsys):
     from rnnscope.cli.import_ import import_
 
     folder = fixtures.write_folder(tmp_path / "theirs")
-    import_(folder, run=tmp_path / "run")
+    import_([folder], run=tmp_path / "run")
     printed = capsys.readouterr().out
     assert "4 epochs, weights of epoch 3, orbits of 2 epochs" in printed
     assert "re-simulated: largest difference" in printed
-    import_(folder, run=tmp_path / "again", json=True)
+    import_([folder], run=tmp_path / "again", json=True)
     told = json.loads(capsys.readouterr().out)
     assert told["replay"]["agrees"] is True
     assert told["orbit_epochs"] == 2

@@ -41,8 +41,9 @@ _COMMANDS = {
     "reproduce": "Repeat an experiment of the papers: train over seeds, measure, draw, and decide its claims. The same "
     "command goes on with what was interrupted.\n\n"
     "Example: rnnscope reproduce sine --seeds 3:8; rnnscope reproduce chaotic-lstm --compile",
-    "import": "Make a run of a result folder of the paper's authors' code.\n\n"
-    "Example: rnnscope import output-1 --run runs/theirs",
+    "import": "Make a run of checkpoints that exist already, or of a result folder of the paper's authors' code.\n\n"
+    "Example: rnnscope import 'ckpt/*.pt' --model mine.networks:make --run runs/mine\n\n"
+    "A folder, as of Lightning or transformers, will do too: rnnscope import output --model mine.networks:make",
     "report": "Write one self-contained page about one or several runs.\n\n"
     "Example: rnnscope report runs/sine-lstm-0 runs/sine-gru-0 -o report.html",
     "runs": "List the runs in a folder.\n\nExample: rnnscope runs runs --json",
@@ -106,6 +107,7 @@ def _remedies(error: FolderTakenError, arguments: Sequence[str]) -> str:
     remedies = ["choose another folder with --run"]
     if arguments[:1] and arguments[0] in ("train", "demo"):
         remedies += [f"go on with it: {shlex.join(['rnnscope', 'resume', str(error.path)])}"] * error.resumable
+    if arguments[:1] and arguments[0] in ("train", "demo", "import"):
         remedies += ["replace it with --overwrite"] * error.replaceable
     return ", or ".join(remedies)
 

@@ -1,14 +1,11 @@
-"""Files of ``torch.save`` opened without executing a pickle: an allow-list of tensors, plain values and one class."""
+"""The authors' files of ``torch.save``: tensors, plain values and one class are read, anything else is refused."""
 
 import argparse
-import re
-import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rnnscope.base.errors import RunError
+from rnnscope.runs._torch_files import asked_for, load_safely, why_unreadable
 
 
 def load_torch(path: Path) -> tuple[dict[str, Any], set[str]]:
@@ -22,26 +19,19 @@ def load_torch(path: Path) -> tuple[dict[str, Any], set[str]]:
         return storage
 
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-            warnings.simplefilter("ignore")
-            content = torch.load(path, map_location=keep_on_cpu, weights_only=True)
+        content = load_safely(path, [argparse.Namespace], keep_on_cpu)
     except Exception as error:
-        raise RunError(f"{path}: {_why_unreadable(error)}") from error
+        raise RunError(f"{path}: {_why_refused(error)}") from error
     if not isinstance(content, dict):
         raise RunError(f"{path}: expected a dict, came {type(content).__name__}: not a file of the authors' code")
     return content, devices
 
 
-def _why_unreadable(error: Exception) -> str:
-    """The reason in one line, without torch's advice to execute the pickle."""
-    text = str(error)
-    wanted = re.search(r"GLOBAL (\S+)", text)
-    if wanted:
-        return (
-            f"refused: it asks for {wanted.group(1)}, which is no data and might run code; "
-            "only tensors, plain values and argparse.Namespace are read"
-        )
-    detail = re.search(r"WeightsUnpickler error: (.*)", text)
-    first = detail.group(1) if detail else text.partition("\n")[0]
-    detail_text = f": {first.partition('. ')[0]:.100}" if first else ""
-    return f"cut short, damaged or not a file of torch.save ({type(error).__name__}{detail_text})"
+def _why_refused(error: Exception) -> str:
+    name = asked_for(error)
+    if name is None:
+        return why_unreadable(error)
+    return (
+        f"refused: it asks for {name}, which is no data and might run code; "
+        "only tensors, plain values and argparse.Namespace are read"
+    )

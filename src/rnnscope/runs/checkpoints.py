@@ -1,126 +1,175 @@
 """A run made of checkpoints that someone else's training wrote."""
 
-import glob
-import math
-import re
+import hashlib
+import os
+import shutil
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from rnnscope.base.errors import RunError, UnsupportedModelError
-from rnnscope.runs.folder import RunFolder, is_run
-from rnnscope.systems import as_system, describe_model
+from rnnscope.base.errors import FolderTakenError, RunError
+from rnnscope.runs._checkpoint_files import Checkpoint, find_checkpoints, read_checkpoint, size_and_time
+from rnnscope.runs._checkpoint_numbers import Named, Number, Place, Told, choose_by_name, place, read_told
+from rnnscope.runs._checkpoint_weights import Wanted, weights_of
+from rnnscope.runs._torch_files import StandIns
+from rnnscope.runs.folder import RunFolder, is_run, refuse_existing, refuse_to_replace, replace_run
+from rnnscope.runs.sealed import read_sealed
+from rnnscope.systems import System, describe_model
 
-_STATE_KEYS = ("model", "state_dict", "model_state_dict", "model_state", "net", "weights")
+Model = nn.Module | System | tuple[nn.Module, nn.Module]
 
 
-def import_checkpoints(pattern: str | Path, *, model: nn.Module | None = None, path: str | Path | None = None) -> Path:
-    """Copy the weights of checkpoint files into a new run folder; the files are not changed.
+def import_checkpoints(
+    pattern: str | Path | Sequence[str | Path],
+    *,
+    model: Model | None = None,
+    path: str | Path | None = None,
+    key: str | None = None,
+    number: Number | None = None,
+    overwrite: bool = False,
+    provenance: Mapping[str, Any] | None = None,
+) -> Path:
+    """Copy the weights of checkpoints into a new run folder; the files are not changed.
 
-    A checkpoint is a state dict, or a dict that holds one (under "model", "state_dict", …), by ``torch.save`` or
-    safetensors. Its epoch is the entry "epoch", else the last number in the file's name, else its place in order.
-    Numbers beside the weights (loss, …) become scalars. Files are opened with ``weights_only=True``: no pickle is
-    executed.
+    A checkpoint is a file of ``torch.save`` or safetensors with a state dict, at the top or under any key, or a folder
+    with such a file, as transformers, accelerate and Lightning write them. No pickle is executed: what is neither a
+    tensor nor a plain value is not loaded.
+
+    Its epoch is the number after "epoch", "ep" or "e" in its name, else its entry "epoch", else the only number of its
+    name. Where all have a step (after "step" or "iter", of the entry "global_step", or "checkpoint-13"), the snapshots
+    are of these steps; where there is none, or no epoch, the one stands for the other. Losses and other numbers beside
+    the weights become scalars; the training loss is called ``loss``.
 
     Args:
-        pattern: files by wildcard, such as "ckpt/*.pt".
-        model: a network of the same structure; without it, epochs can be probed only with ``Run(path, model=…)``.
+        pattern: files by wildcard, such as "ckpt/*.pt"; a folder; or several of them.
+        model: a network of the same structure, or (core, head), or a System; the weights are kept under its names,
+            whatever one prefix the file puts before them. Without it, epochs can be probed only with ``Run(path,
+            model=…)``.
         path: the run folder to make; "runs/<name of the checkpoints' folder>" by default. A run made before of the same
             files is used again.
+        key: which network, where a file has several: the key of its state dict, with dots ("generator.model"), or the
+            beginning of its names.
+        number: the epoch of a checkpoint where its name does not say it clearly: a function of the file's name, a
+            regular expression with the number in brackets, or a dict by name of those that their own names do not say.
+            It is an epoch, (epoch, step), or None for a file to leave out. The name of a checkpoint deeper down is its
+            path below the folder that holds all of them.
+        overwrite: put the run in the place of another one at ``path``.
+        provenance: further entries for provenance.json.
 
     Raises:
-        RunError: no file, a file that is not a checkpoint, two files of one epoch, or the folder is taken.
+        RunError: no checkpoint, one that cannot be read or does not fit the model, an epoch that is not clear, two of
+            one epoch, or the folder is taken; nothing is written then.
 
     """
-    files = [Path(name) for name in sorted(glob.glob(str(pattern)), key=_natural)]  # noqa: PTH207
-    if not files:
-        raise RunError(f"{pattern}: no such files; expected checkpoints, such as 'ckpt/*.pt'")
-    target = Path(path) if path is not None else Path("runs") / files[0].resolve().parent.name
-    sources = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-    if is_run(target):
-        from rnnscope.runs.run import Run
-
-        if Run(target).provenance.get("checkpoints") == sources:
-            return target
-    loaded = [_load(file) for file in files]
-    epochs = [_epoch(file, rest, k) for k, (file, (_, rest)) in enumerate(zip(files, loaded, strict=True))]
-    twice = sorted({epoch for epoch in epochs if epochs.count(epoch) > 1})
-    if twice:
-        raise RunError(f"{pattern}: several files stand for epoch {twice[0]}; expected one for each")
-    if model is not None:
-        for file, (weights, _) in zip(files, loaded, strict=True):
-            _check(model, weights, file)
+    found, root = find_checkpoints(pattern)
+    named, left_out = choose_by_name(found, number)
+    chosen = [own.checkpoint for own in named]
+    importer = _Importer(_wanted_by(model), key, {})
+    sizes = [size_and_time(one) for one in chosen]
+    looked_at = [importer.look_at(one) for one in chosen]
+    places = _places(named, [told for told, _ in looked_at])
+    rows = [
+        [one.name, *size, at.step, at.epoch, digest]
+        for one, size, at, (_, digest) in zip(chosen, sizes, places, looked_at, strict=True)
+    ]
+    if left_out:
+        warnings.warn(
+            f"left out, as nothing in their names tells an epoch of their own: {_few([one.name for one in left_out])}. "
+            f"number={{{left_out[0].name!r}: epoch, …}} takes them in (--number {left_out[0].name}=EPOCH)",
+            stacklevel=3,
+        )
+    target = Path(path) if path is not None else Path("runs") / (root.resolve().name or "checkpoints")
+    if is_run(target) and read_sealed(target / "provenance.json").content.get("checkpoints") == rows:
+        return target
+    _refuse_taken(target, overwrite=overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    own = target.resolve()
+    part = own.with_name(f".{own.name}.{os.getpid()}.part")
     description = describe_model(model) if model is not None else {"form": "unknown", "reason": "no model was given"}
-    folder = RunFolder.create(target, {}, description, {"checkpoints": sources})
-    for epoch, (weights, rest) in sorted(zip(epochs, loaded, strict=True), key=lambda pair: pair[0]):
-        folder.write_snapshot(epoch, weights, epoch)
-        numbers = {key: number for key, v in rest.items() if (number := _number(v)) is not None}
-        numbers = {key: number for key, number in numbers.items() if key not in ("epoch", "step", "crc")}
-        folder.write_scalars({"step": epoch, "epoch": epoch, **numbers})
-    folder.end("recorded")
+    origin = {"checkpoints": rows, "checkpoints_from": str(root.resolve()), "not_loaded": sorted(importer.stand_ins)}
+    try:
+        folder = RunFolder.create(part, {}, description, {**(provenance or {}), **origin})
+        for k in sorted(range(len(chosen)), key=lambda k: places[k].step):
+            if size_and_time(chosen[k]) != sizes[k]:
+                raise RunError(
+                    f"{chosen[k].path}: was written again meanwhile; wait until the training is done with it"
+                )
+            folder.write_snapshot(places[k].step, importer.weights(chosen[k]), places[k].epoch)
+            folder.write_scalars(_scalars(places[k], looked_at[k][0]))
+        folder.end("recorded", reason="imported from checkpoints")
+        if own.exists() and is_run(own):
+            replace_run(part, own)
+        else:
+            part.replace(own)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
     return target
 
 
-def _load(file: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """State dict and the other entries of a checkpoint file."""
-    try:
-        if file.suffix == ".safetensors":
-            import safetensors.torch
+@dataclass(frozen=True, eq=False)
+class _Importer:
+    """Reads checkpoints one after the other, none of which is kept in memory."""
 
-            content: Any = safetensors.torch.load_file(file)
-        else:
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"{file}: cannot be opened as a checkpoint without executing a pickle: {reason}") from error
-    if not isinstance(content, dict):
-        raise RunError(f"{file}: expected a state dict or a dict that holds one, came {type(content).__name__}")
-    rest = content
-    if not _is_state_dict(content):
-        content = next((content[key] for key in _STATE_KEYS if _is_state_dict(content.get(key))), None)
-        if content is None:
-            raise RunError(f"{file}: no state dict in it; expected one at the top or under {', '.join(_STATE_KEYS)}")
-        return _without_wrapper(content), {key: value for key, value in rest.items() if key not in _STATE_KEYS}
-    return _without_wrapper(content), {}
+    wanted: Mapping[str, Wanted] | None
+    key: str | None
+    stand_ins: StandIns
+
+    def look_at(self, checkpoint: Checkpoint) -> tuple[Told, str]:
+        """What its content tells beside the weights, and a digest of the names of these."""
+        content = read_checkpoint(checkpoint, self.stand_ins)
+        weights = weights_of(content.tree, checkpoint, key=self.key, wanted=self.wanted)
+        text = "\n".join([self.key or "", *sorted(weights)])
+        return read_told(content, checkpoint), hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def weights(self, checkpoint: Checkpoint) -> dict[str, Tensor]:
+        content = read_checkpoint(checkpoint, self.stand_ins)
+        return weights_of(content.tree, checkpoint, key=self.key, wanted=self.wanted)
 
 
-def _number(value: object) -> float | None:
-    """A number, also from a tensor of one element; None for anything else."""
-    if isinstance(value, Tensor) and value.numel() == 1 and not value.is_complex():
-        value = value.item()
-    return float(value) if isinstance(value, int | float) else None
+def _wanted_by(model: Model | None) -> dict[str, Wanted] | None:
+    """What the network takes; of (core, head) what each of them takes."""
+    if model is None:
+        return None
+    if isinstance(model, tuple):
+        parts = dict(zip(("core", "head"), model, strict=True))
+        return {name: Wanted.of(part) for name, part in parts.items() if isinstance(part, nn.Module)}
+    if not isinstance(model, nn.Module | System):
+        raise TypeError(f"build: expected a function that makes an nn.Module, came one that makes {model!r:.80}")
+    return {"": Wanted.of(model)}
 
 
-def _without_wrapper(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The names that the wrapped network has, where all begin with the ``module.`` of a data-parallel wrapper."""
-    wrapped = all(name.startswith("module.") for name in weights)
-    return {name.removeprefix("module.") if wrapped else name: tensor for name, tensor in weights.items()}
+def _places(named: Sequence[Named], told: Sequence[Told]) -> list[Place]:
+    alone = len(named) == 1 and not named[0].numbers.any and told[0].epoch is None and told[0].step is None
+    if not alone:
+        return place(named, told)
+    checkpoint = named[0].checkpoint
+    warnings.warn(
+        f"{checkpoint.path}: neither its name nor its content says an epoch; it stands as epoch 0. "
+        f"number={{{checkpoint.name!r}: epoch}} says another (--number {checkpoint.name}=EPOCH)",
+        stacklevel=4,
+    )
+    return [Place(0, 0, 0.0)]
 
 
-def _is_state_dict(value: object) -> bool:
-    return isinstance(value, dict) and bool(value) and all(isinstance(tensor, Tensor) for tensor in value.values())
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
-def _epoch(file: Path, rest: dict[str, Any], position: int) -> int:
-    given = _number(rest.get("epoch"))
-    if given is not None:
-        if given < 0 or given != int(given):
-            raise RunError(f"{file}: expected an epoch of 0 or more, came {rest['epoch']!r}")
-        return int(given)
-    numbers = re.findall(r"\d+", file.stem)
-    return int(numbers[-1]) if numbers else position
+def _scalars(at: Place, told: Told) -> dict[str, float | int]:
+    exact = {} if at.exact_epoch == at.epoch else {"exact_epoch": at.exact_epoch}
+    return {**told.scalars, "step": at.step, "epoch": at.epoch, **exact}
 
 
-def _check(model: nn.Module, weights: dict[str, Tensor], file: Path) -> None:
-    try:
-        as_system(model).at(weights)
-    except ValueError as error:
-        raise RunError(f"{file}: does not fit the model that build() made: {error}") from error
-    except UnsupportedModelError:
-        return
-
-
-def _natural(name: str) -> list[tuple[float, str]]:
-    return [(float(part), "") if part.isdigit() else (math.inf, part) for part in re.split(r"(\d+)", name)]
+def _refuse_taken(target: Path, *, overwrite: bool) -> None:
+    if overwrite:
+        refuse_to_replace(target)
+    elif is_run(target):
+        of = read_sealed(target / "provenance.json").content.get("checkpoints")
+        what = "is a run of other checkpoints, or of these as they were before or read otherwise"
+        raise FolderTakenError(target, what if of else "is a run already and is left as it is", replaceable=True)
+    else:
+        refuse_existing(target, can_go_on=False)

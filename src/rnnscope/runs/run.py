@@ -1,7 +1,7 @@
 """Reading a run, and measuring what its network was at any recorded epoch."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 from functools import cached_property
@@ -18,6 +18,7 @@ from rnnscope.base.errors import DamagedFileError, RunError, unknown
 from rnnscope.base.probe import Probe, plain
 from rnnscope.runs import folder as layout
 from rnnscope.runs import recorded, results
+from rnnscope.runs._checkpoint_numbers import Number
 from rnnscope.runs._context import with_epochs, with_task
 from rnnscope.runs.advice import grouped, to_give_cost, to_measure
 from rnnscope.runs.checking import check_run
@@ -393,13 +394,32 @@ class Run:
     @classmethod
     def from_checkpoints(
         cls,
-        pattern: str | Path,
+        pattern: str | Path | Sequence[str | Path],
         *,
-        build: Callable[[], nn.Module] | None = None,
+        build: Callable[[], Any] | None = None,
         path: str | Path | None = None,
+        key: str | None = None,
+        number: Number | None = None,
+        overwrite: bool = False,
     ) -> Self:
-        """Make a run of checkpoints that someone else's training wrote; see ``rnnscope.runs.checkpoints``."""
+        """Make a run of checkpoints that someone else's training wrote; see ``rnnscope.runs.checkpoints``.
+
+        Args:
+            pattern: files by wildcard, such as "ckpt/*.pt"; a folder, as of Lightning or transformers; or several.
+            build: a function that makes the network; its weights do not matter.
+            path: the run folder to make; "runs/<name of the checkpoints' folder>" by default. A run made before of the
+                same files is used again.
+            key: which network, where a file has several: "encoder_state_dict", "generator.model".
+            number: the epoch where a name does not say it clearly: a function of the file's name, a dict by name, or a
+                regular expression with the number in brackets, such as r"net_\\d+_(\\d+)".
+            overwrite: put the run in the place of another one at ``path``.
+
+        Raises:
+            RunError: what cannot be read, does not fit, or is not clear; nothing is written then.
+
+        """
         from rnnscope.runs.checkpoints import import_checkpoints
 
         model = build() if build is not None else None
-        return cls(import_checkpoints(pattern, model=model, path=path), model=model)
+        made = import_checkpoints(pattern, model=model, path=path, key=key, number=number, overwrite=overwrite)
+        return cls(made, model=model)
