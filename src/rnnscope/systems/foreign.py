@@ -124,6 +124,8 @@ class ForeignSystem(System):
         self, weights: Weights, state: Float[Tensor, "*batch state"], drive: Float[Tensor, "*batch drive"]
     ) -> tuple[Float[Tensor, "*batch state"], Float[Tensor, "*batch output"]]:
         """The state and the output that the module returns, flattened."""
+        if state.dim() == drive.dim() == 2 and len(state) == len(drive):
+            return self._call(weights, state, drive)
         batch = torch.broadcast_shapes(state.shape[:-1], drive.shape[:-1])
         rows = batch.numel()
         new, output = self._call(
