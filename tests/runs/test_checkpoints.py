@@ -269,6 +269,9 @@ def test_core_and_head_and_systems_as_models(tmp_path):
     files["e1.pt"] |= {"out.weight": WEIGHTS["head.weight"], "out.bias": WEIGHTS["head.bias"]}
     pair = run_of(tmp_path, files, build=lambda: (Model().core, Model().head))
     assert same(pair, WEIGHTS)
+    twice = {"e1.pt": {**files["e1.pt"], "gate.weight": WEIGHTS["head.weight"], "gate.bias": WEIGHTS["head.bias"]}}
+    message = refusal(tmp_path / "b", twice, build=lambda: (Model().core, Model().head))
+    assert "head: the model that build() made fits in several places: 'out', 'gate'. build() has to make" in message
     cell = nn.GRUCell(1, 3)
     torch.save(prefixed("net.", cell.state_dict()), tmp_path / "e1.pt")
 
@@ -349,6 +352,13 @@ def test_averaged_copies_are_not_taken_for_the_network(tmp_path):
     content = {"model": WEIGHTS, "model_ema": Model().state_dict(), "best_model": Model().state_dict()}
     assert same(run_of(tmp_path, {"e1.pt": content}), WEIGHTS)
     assert same(run_of(tmp_path, {}, key="model_ema", overwrite=True), content["model_ema"])
+    content = {"e1.pt": {0: WEIGHTS, 1: content["model_ema"], "optimizer": {"semantics": torch.ones(2)}}}
+    key = re.search("key='(.*?)'", refusal(tmp_path / "b", content))[1]
+    assert same(run_of(tmp_path / "b", content, key=key), WEIGHTS)
+
+
+def test_a_network_under_a_key_that_is_usually_another_thing(tmp_path):
+    assert same(run_of(tmp_path, {"e1.pt": {"loss_net": WEIGHTS, "optim": {"state": {}, "param_groups": []}}}), WEIGHTS)
 
 
 def test_lightning(tmp_path):

@@ -20,7 +20,7 @@ from rnnscope.runs.folder import is_run
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
 _BESIDE = re.compile(
     r"(optimizer|optim|scheduler|scaler|rng_state|random_states|training_args|dataloader|sampler|custom_checkpoint)"
-    r"[-_\d]*\.\w+|.+-\d{5}-of-\d{5}\.\w+"
+    r"[-_\d]*\.\w+|.+-\d{5}-of-\d{5}\.\w+|.+_optim_states\.\w+"
 )
 _OTHERS = {
     ".json", ".jsonl", ".txt", ".csv", ".tsv", ".log", ".yaml", ".yml", ".toml", ".md", ".png", ".pdf", ".svg", ".jpg",

@@ -21,13 +21,30 @@ _INSERTED = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"} 
 _NO_NETWORK = re.compile(
     r"optim|sched|scaler|rng|random_state|callback|^loops$|hyper_?param|hparams|^args$|^config$|criterion|loss", re.I
 )
-_COPY = re.compile(r"ema|averag|swa|shadow|teacher|target|momentum|best|initial", re.I)
+_COPIES = {
+    "ema",
+    "averaged",
+    "average",
+    "avg",
+    "swa",
+    "shadow",
+    "teacher",
+    "target",
+    "momentum",
+    "best",
+    "initial",
+    "init",
+}
 _DEPTH = 5
 _FEW = 3
 
 
 class _MisfitError(ValueError):
-    """Tensors do not have the names and shapes that are wanted."""
+    """Tensors do not have the names and shapes that are wanted, or have them in several ``places``."""
+
+    def __init__(self, problem: str, places: Sequence[str] = ()):
+        super().__init__(problem)
+        self.places = places
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +99,12 @@ def weights_of(
                 names = _fit(own, tensors)
             except _MisfitError as error:
                 where = "".join(f", {word}" for word in (place, part) if word)
-                raise RunError(f"{checkpoint.path}{where}: {error}") from None
+                remedy = ""
+                if error.places and part:
+                    remedy = ". build() has to make the whole network instead of (core, head)"
+                elif error.places:
+                    remedy = f". Say which: key={error.places[0]!r} (--key {error.places[0]})"
+                raise RunError(f"{checkpoint.path}{where}: {error}{remedy}") from None
             before = f"{part}." if part else ""
             weights |= {before + name: tensors[there] for name, there in names.items()}
             weights |= {before + name: tensor for name, tensor in own.constants.items()}
@@ -101,7 +123,9 @@ def networks(tree: Any) -> dict[str, dict[str, Tensor]]:
     States of optimisers and the like are none; nor are a few tensors without the names of weights, where there are
     state dicts that have these.
     """
-    found = dict(_search(tree, "", 0))
+    found = dict(_search(tree, "", 0, _NO_NETWORK))
+    if not found:  # under a key that says something else
+        found = {key: own for key, own in _search(tree, "", 0, None) if any(map(of_weights, own))}
     named = {key: tensors for key, tensors in found.items() if any(map(of_weights, tensors))}
     if found:
         return named or found
@@ -112,7 +136,9 @@ def networks(tree: Any) -> dict[str, dict[str, Tensor]]:
     return {}
 
 
-def _search(value: Any, key: str, depth: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
+def _search(
+    value: Any, key: str, depth: int, without: re.Pattern[str] | None
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
     tensors = _state_dict(value)
     if tensors is not None:
         yield key, tensors
@@ -121,8 +147,13 @@ def _search(value: Any, key: str, depth: int) -> Iterator[tuple[str, dict[str, T
         return
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for name, item in items:
-        if isinstance(name, str | int) and not _NO_NETWORK.search(str(name)):
-            yield from _search(item, f"{key}.{name}" if key else str(name), depth + 1)
+        if isinstance(name, str | int) and (without is None or not without.search(str(name))):
+            yield from _search(item, f"{key}.{name}" if key else str(name), depth + 1, without)
+
+
+def _is_copy(name: str) -> bool:
+    """Whether weights of this name are a copy of the network's, such as its average over the training."""
+    return any(word in _COPIES for word in re.findall("[a-z]+", name.lower()))
 
 
 def _state_dict(value: Any) -> dict[str, Tensor] | None:
@@ -150,7 +181,7 @@ def _chosen(
         raise RunError(f"{checkpoint.path}: {_why_none(tree, checkpoint)}")
     if len(found) == 1:
         return next(iter(found.items()))
-    originals = [name for name in found if not _COPY.search(name.rpartition(".")[2])]
+    originals = [name for name in found if not _is_copy(name.rpartition(".")[2])]
     if len(originals) == 1:
         return originals[0], found[originals[0]]
     fitting = [name for name in found if wanted is not None and _fits(wanted, found[name])]
@@ -200,11 +231,12 @@ def _descend(tree: Any, key: str) -> tuple[Any, str]:
                 return value, rest
             value, rest = value[int(head)], left
             continue
+        items = {str(name): item for name, item in value.items()} if isinstance(value, dict) else {}
         ends = [*(match.start() for match in re.finditer(r"\.", rest)), len(rest)]
-        end = next((end for end in reversed(ends) if isinstance(value, dict) and rest[:end] in value), None)
-        if end is None or isinstance(value[rest[:end]], Tensor):
+        end = next((end for end in reversed(ends) if rest[:end] in items), None)
+        if end is None or isinstance(items[rest[:end]], Tensor):
             return value, rest
-        value, rest = value[rest[:end]], rest[end + 1 :]
+        value, rest = items[rest[:end]], rest[end + 1 :]
     return value, ""
 
 
@@ -271,15 +303,12 @@ def _fit(wanted: Wanted, tensors: Mapping[str, Tensor]) -> dict[str, str]:
         if nearest is None or unlike < nearest[0]:
             nearest = unlike, missing, differing
     originals = {places: prefix for places, prefix in fitting.items() if prefix == ""} or {
-        places: prefix for places, prefix in fitting.items() if not _COPY.search(prefix)
+        places: prefix for places, prefix in fitting.items() if not _is_copy(prefix)
     }
     originals = originals or fitting
     if len(originals) > 1:
         parts = [prefix.rstrip(".") for prefix in originals.values()]
-        raise _MisfitError(
-            f"the model that build() made fits in several places: {', '.join(map(repr, parts))}. Say which: "
-            f"key={parts[0]!r} (--key {parts[0]})"
-        )
+        raise _MisfitError(f"the model that build() made fits in several places: {', '.join(map(repr, parts))}", parts)
     if originals:
         return dict(zip(own.values(), next(iter(originals)), strict=True))
     _, missing, differing = nearest or ((0, 0), list(own), [])
