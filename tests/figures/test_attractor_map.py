@@ -68,7 +68,7 @@ def test_an_attractor_of_one_start_at_one_of_thousands_of_epochs_is_seen(attract
     assert stacks.kinds == [2, 4]
 
 
-def test_epochs_that_were_not_recorded_are_a_gap(attractors):
+def test_epochs_that_were_not_looked_at_are_a_gap(attractors):
     data = attractors(n_epochs=8, n_attractors=1).assign_coords(epoch=("step", [0, 1, 2, 3, 60, 61, 62, 63]))
     stacks = Stacks.of(data)
     assert (stacks.levels[:, 10:50] == EMPTY).all()

@@ -89,7 +89,7 @@ def test_a_run_without_orbits_says_so(scalars):
 
 @settings(deadline=None, derandomize=True, max_examples=60)
 @given(st.sets(st.integers(0, 20_000), min_size=1, max_size=50))
-def test_every_column_shows_the_nearest_recorded_epoch_or_none_and_every_epoch_has_one(epochs):
+def test_every_column_shows_the_nearest_epoch_looked_at_or_none_and_every_epoch_has_one(epochs):
     recorded = sorted(epochs)
     columns = make_columns(recorded)
     assert 1 <= len(columns.source) <= MAX_COLUMNS

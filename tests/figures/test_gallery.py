@@ -96,8 +96,8 @@ def test_a_diverged_start_does_not_set_the_axis_and_is_said(orbits):
     assert figure.axes[0].get_ylim()[1] < 2
 
 
-def test_an_epoch_that_was_not_recorded_names_the_nearest(orbits):
-    with pytest.raises(ValueError, match=r"epoch: expected a recorded epoch \(the nearest is 10\), came 99"):
+def test_an_epoch_that_was_not_looked_at_names_the_nearest(orbits):
+    with pytest.raises(ValueError, match=r"epoch: expected an epoch that was looked at \(the nearest is 10\), came 99"):
         rs.figures.transient(orbits(n_epochs=10), epoch=99)
 
 
@@ -109,7 +109,7 @@ def test_the_frequency_is_the_median_over_the_last_epochs_with_its_range(orbits,
     last = told["frequency"].isel(step=slice(-20, None)).values[:, 1:]
     np.testing.assert_allclose(trace.y, np.nanmedian(last, axis=(0, 2)))
     assert (trace.y + trace.error_y.array)[2] == 9.0
-    assert trace.name == "learned, last 20 recorded epochs"
+    assert trace.name == "learned, last 20 epochs looked at"
 
 
 def flickering(told):
@@ -136,7 +136,7 @@ def test_one_oscillating_start_at_one_epoch_is_no_learned_frequency(orbits, summ
     figure = rs.figures.frequency(told, backend="plotly")
     places = {trace.name: list(trace.x) for trace in figure.data if trace.mode == "markers"}
     assert places == {
-        "learned, last 20 recorded epochs": [wanted[1]],
+        "learned, last 20 epochs looked at": [wanted[1]],
         "mostly rests": [wanted[0], wanted[2]],
         "undetermined": [wanted[3]],
     }

@@ -98,7 +98,7 @@ def test_many_epochs_are_thinned_and_said(attractors):
     data = attractors(n_attractors=1, n_inputs=1, kinds=np.zeros((150, 1, 1)))
     figure = rs.figures.multipliers(data, backend="plotly")
     assert len(figure.frames) == MAX_EPOCHS
-    assert figure.layout.coloraxis.colorbar.title.text == "epoch (60 of 150 recorded)"
+    assert figure.layout.coloraxis.colorbar.title.text == "epoch (60 of 150 drawn)"
     assert make_spectra(data, None, [5, 750], everything=True).epochs.tolist() == [5, 750]
 
 
@@ -134,7 +134,9 @@ def test_a_huge_multiplier_of_a_saddle_is_counted_and_does_not_set_the_axes():
 
 
 def test_bad_arguments_are_named(attractors, orbits):
-    with pytest.raises(ValueError, match=r"epochs: expected recorded epochs \(the nearest to 6 is 5\), came \[6\]"):
+    with pytest.raises(
+        ValueError, match=r"epochs: expected epochs that were looked at \(the nearest to 6 is 5\), came \[6\]"
+    ):
         rs.figures.multipliers(attractors(), epochs=[6])
     with pytest.raises(ValueError, match="found: expected a result of the probe attractors or fixedpoints"):
         rs.figures.multipliers(orbits(n_epochs=2))

@@ -119,12 +119,12 @@ def test_thinning_keeps_both_ends_and_is_said(orbits, backend):
     epochs = points(figure)[0]
     assert epochs.max() == 300
     assert strokes(figure)[0].min() == 1 - 2.5
-    assert epoch_label(figure) == "epoch (60 of 300 recorded)"
+    assert epoch_label(figure) == "epoch (60 of 300 drawn)"
     assert f"{MAX_STARTS} of 40 starts" in words(figure)
     n_last = len(epochs) // (np.unique(epochs).size * MAX_STARTS)
     assert f"last {n_last} of 399 differences" in words(figure) or (n_last == 399 and "last" not in words(figure))
     assert len(figure.to_json()) < 1_000_000 if backend == "plotly" else len(epochs) <= 48_000
-    assert epoch_label(rs.figures.tunnel(data, max_epochs=7, backend=backend)) == "epoch (7 of 300 recorded)"
+    assert epoch_label(rs.figures.tunnel(data, max_epochs=7, backend=backend)) == "epoch (7 of 300 drawn)"
     few = rs.figures.tunnel(orbits(n_epochs=60), backend=backend)
     assert epoch_label(few) == "epoch"
     assert words(few) in ("", "input frequency ω = 0.305 rad/step")
@@ -194,7 +194,7 @@ def test_without_inputs_the_middle_one_and_flat_three(orbits):
     flat = rs.figures.tunnel(data, flat=True)
     assert len(flat.axes) == 4
     assert flat.axes[2].get_xlabel() == "output y"
-    assert flat.axes[3].get_ylabel() == "epoch (5 of 30 recorded)"
+    assert flat.axes[3].get_ylabel() == "epoch (5 of 30 drawn)"
     assert flat.axes[3].get_yticks().tolist() == [1, 8, 15, 23, 30]
 
 

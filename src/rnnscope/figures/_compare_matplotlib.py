@@ -33,7 +33,7 @@ def draw(comparison: Comparison) -> "Figure":
             places[0].annotate(
                 name, (0, 1), (0, 13), xycoords="axes fraction", textcoords="offset points", fontweight="bold"
             )
-            places[-1].set_xlabel("epoch")
+            places[-1].set_xlabel(diagram.epoch_label)
         for at, (row, layers) in enumerate(zip(axes, first.panels, strict=False)):
             _style.corner_label(row[0], layers.short_words if at else layers.words)
         axes[n_rows // 2, 0].set_ylabel(first.value_label)

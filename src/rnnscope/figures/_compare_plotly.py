@@ -51,7 +51,8 @@ def draw(comparison: Comparison) -> go.Figure:
         figure.update_yaxes(**{key: value for key, value in loss_axis(losses).items() if key != "title"}, row=2)
         figure.update_yaxes(title="loss", row=2, col=1)
     figure.update_xaxes(range=list(comparison.epoch_limits), constrain="range", showgrid=False, matches="x")
-    figure.update_xaxes(title="epoch", row=len(heights))
+    for place, diagram in enumerate(diagrams.values(), start=1):
+        figure.update_xaxes(title=diagram.epoch_label, row=len(heights), col=place)
     figure.update_annotations(font={"size": 13})
     if len(first.panels) > 1:
         menu = _style.input_menu([layers.words for layers in first.panels], owners, shown)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     import xarray
 
 
+_PLAIN = ("held input", "constant input")
+
+
 def by_step(data: "xarray.Dataset") -> "xarray.Dataset":
     """The Dataset with a ``step`` dimension and an ``epoch`` for each step, in the order of the epochs.
 
@@ -29,6 +32,23 @@ def by_step(data: "xarray.Dataset") -> "xarray.Dataset":
     if np.any(np.diff(epochs) < 0):
         data = data.isel(step=np.argsort(epochs, kind="stable"))
     return data
+
+
+def looked_at(data: "xarray.Dataset") -> tuple[int, int]:
+    """At how many epochs it was measured, and how many the run has: as many, where nobody says."""
+    epochs = data["epoch"]
+    return epochs.size, max(int(epochs.attrs.get("epochs_in_run", epochs.size)), epochs.size)
+
+
+def epoch_label(data: "xarray.Dataset", n_drawn: int | None = None) -> str:
+    """The label of an axis of epochs: it says how many of them were looked at, and drawn, where it is not all."""
+    n_looked_at, n_in_run = looked_at(data)
+    parts = [f"{n_drawn} drawn"] if n_drawn is not None and n_drawn < n_looked_at else []
+    if n_looked_at < n_in_run:
+        parts.append(f"{n_looked_at} of {n_in_run} looked at")
+    elif parts:
+        parts = [f"{n_drawn} of {n_looked_at} drawn"]
+    return f"epoch ({', '.join(parts)})" if parts else "epoch"
 
 
 def column(data: "xarray.Dataset", name: str) -> np.ndarray:
@@ -111,7 +131,8 @@ def input_words(data: "xarray.Dataset", position: int, *, short: bool = False) -
     """What an input is: ``input frequency ω = 0.196 rad/step``, or when short ``ω = 0.196 rad/step``; its name, where
     inputs have names."""
     if "input_label" in data.coords:
-        return str(data["input_label"].values[position])
+        what = "" if short or "input_value" not in data.coords else data["input_value"].attrs.get("long_name", "")
+        return f"{what} {input_name(data, position)}" if what in _PLAIN else input_name(data, position)
     index = int(data["input"].values[position]) if "input" in data.coords else position
     if "input_value" not in data.coords:
         return f"input {index}"
@@ -126,6 +147,21 @@ def input_words(data: "xarray.Dataset", position: int, *, short: bool = False) -
         name = symbol
     units = str(coordinate.attrs.get("units", ""))
     return f"{name} = {values[0]:.3g}{'' if units in ('', '1') else ' ' + units}"
+
+
+def input_name(data: "xarray.Dataset", position: int, *, value: bool = True) -> str:
+    """What an input is called, shortly: its own name, with its value where it has one and the name does not tell it;
+    else its value, or its index where that is not known."""
+    values = np.atleast_1d(data["input_value"].values[position]) if "input_value" in data.coords else np.empty(0)
+    number = f"{values[0] + 0.0:.3g}" if values.size == 1 else ""
+    if "input_label" in data.coords:
+        label = str(data["input_label"].values[position])
+        told = not value or not number or number in label or label.startswith("zero")
+        return label if told else f"{label} ({number})"
+    if values.size > 1:
+        shown = ", ".join(f"{each:.3g}" for each in values[:4]) + (", …" if values.size > 4 else "")
+        return f"({shown})"
+    return number or str(int(data["input"].values[position]) if "input" in data.coords else position)
 
 
 def loss_curve(

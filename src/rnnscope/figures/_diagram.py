@@ -7,7 +7,15 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures._companions import make_companions
-from rnnscope.figures._data import by_step, choose_inputs, choose_output, loss_curve, value_label
+from rnnscope.figures._data import (
+    by_step,
+    choose_inputs,
+    choose_output,
+    epoch_label,
+    looked_at,
+    loss_curve,
+    value_label,
+)
 from rnnscope.figures._orbit_layers import Diagram, Orbits, make_columns
 
 if TYPE_CHECKING:
@@ -48,7 +56,17 @@ def make_diagram(
         summary=None if summary is None or attractors is not None else by_step(summary),
         companions=None if attractors is None else make_companions(attractors, orbits, chosen),
         n_samples=samples.values.shape[2] * samples.values.shape[3],
+        epoch_label=_epoch_label(orbits, attractors),
     )
+
+
+def _epoch_label(orbits: "xarray.Dataset", attractors: "xarray.Dataset | None") -> str:
+    """Of orbits, and of the attractors under them where these were looked at less or more often."""
+    own, n_in_run = looked_at(orbits)
+    other = own if attractors is None else looked_at(by_step(attractors))[0]
+    if own == other:
+        return epoch_label(orbits)
+    return f"epoch (of {n_in_run} looked at: orbits at {own}, attractors at {other})"
 
 
 def common_range(results: "list[xarray.Dataset]") -> tuple[float, float]:

@@ -17,7 +17,7 @@ WINDOW = 20
 
 @dataclass(frozen=True, eq=False)
 class Ending:
-    """What each input does over the last ``n_epochs`` recorded epochs.
+    """What each input does over the last ``n_epochs`` epochs looked at.
 
     ``kinds`` (input): position in ``KINDS`` of what it does most often; of two as frequent, oscillates before rests
     before diverges. ``throughout`` (input): whether it does so at every one of the epochs. ``frequency``, ``lowest``

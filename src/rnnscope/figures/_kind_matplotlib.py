@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import input_axis_label
+from rnnscope.figures._data import epoch_label, input_axis_label
 from rnnscope.figures._kinds import NOT_LOOKED_AT, Strip, present_kinds, row_labels
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def draw(summary: "xarray.Dataset") -> "Figure":
         axes = figure.subplots()
         strip = Strip.of(summary)
         draw_kinds(axes, summary, strip)
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(epoch_label(summary))
         colours: dict[str, str] = dict(zip(_style.KINDS, _style.KIND_COLOURS, strict=True))
         entries = [Patch(color=colours[kind], label=kind) for kind in present_kinds(summary)]
         others = remarks(gaps=strip.columns.have_gaps, stripes=strip.stripes is not None)

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import input_axis_label
+from rnnscope.figures._data import epoch_label, input_axis_label
 from rnnscope.figures._kinds import N_STRIPES, NOT_LOOKED_AT, Strip, present_kinds, row_labels
 
 if TYPE_CHECKING:
@@ -73,5 +73,5 @@ def draw(summary: "xarray.Dataset") -> go.Figure:
         figure.add_trace(go.Scatter(**entry))
     _style.style_plotly(figure, height=_style.MARGINS_HEIGHT + 16 * min(summary.sizes["input"], 24))
     figure.update_yaxes(**kind_axis(summary, strip.order))
-    figure.update_xaxes(title="epoch", range=list(strip.columns.extent), showgrid=False)
+    figure.update_xaxes(title=epoch_label(summary), range=list(strip.columns.extent), showgrid=False)
     return figure

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import choose_inputs, column, flags
+from rnnscope.figures._data import choose_inputs, flags, input_name
 from rnnscope.figures._orbit_layers import Columns, make_columns
 from rnnscope.figures._style import KINDS
 
@@ -21,9 +21,10 @@ _PRECEDENCE = np.array([("undetermined", "diverges", "rests", "oscillates").inde
 class Strip:
     """Kinds over the columns of a diagram, inputs in ascending order.
 
-    ``main`` (input, column) is the position in ``KINDS`` of the kind that is commonest among the recorded epochs of the
-    column, or ``NOT_LOOKED_AT``. ``stripes`` (input × ``N_STRIPES``, column) has the other kinds that occur among them,
-    commonest lowest, and ``NOT_LOOKED_AT`` for the rest of the height; None where no column holds more than one kind.
+    ``main`` (input, column) is the position in ``KINDS`` of the kind that is commonest among the epochs of the column
+    that were looked at, or ``NOT_LOOKED_AT``. ``stripes`` (input × ``N_STRIPES``, column) has the other kinds that
+    occur among them, commonest lowest, and ``NOT_LOOKED_AT`` for the rest of the height; None where no column holds
+    more than one kind.
     """
 
     order: list[int]
@@ -84,9 +85,11 @@ def _ranked_kinds(codes: np.ndarray, columns: Columns) -> np.ndarray:
 
 
 def row_labels(summary: "xarray.Dataset", order: list[int]) -> list[str]:
-    """What stands beside each row of the strip: the value of the input, or its index where it is a vector."""
-    values = column(summary, "input_value")[order]
-    return [f"{value:.3g}" for value in values]
+    """What stands beside each row of the strip: the name of the input, or its value, or its index."""
+    vectors = "input_value" in summary.coords and summary["input_value"].shape[1:] not in ((), (1,))
+    if vectors and "input_label" not in summary.coords:
+        return [str(at) for at in order]
+    return [input_name(summary, at, value=False) for at in order]
 
 
 def present_kinds(summary: "xarray.Dataset") -> list[str]:

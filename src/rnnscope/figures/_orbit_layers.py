@@ -22,9 +22,9 @@ N_BINS = 96  # few enough that some hundred samples of an orbit fill a band with
 class Columns:
     """Equal columns over the epochs, as many as the closest two epochs ask for, up to ``MAX_COLUMNS``.
 
-    ``home[epoch]`` is the column in which each recorded epoch lies, ``source[column]`` the position of the recorded
-    epoch nearest to each column, -1 where that is further than half the usual spacing of the epochs thereabouts: nobody
-    looked there. ``left`` and ``right`` bound the stretch that stands for each recorded epoch, at least a column wide.
+    ``home[epoch]`` is the column in which each epoch looked at lies, ``source[column]`` the position of the epoch
+    nearest to each column, -1 where that is further than half the usual spacing of the epochs thereabouts: a gap.
+    ``left`` and ``right`` bound the stretch that stands for each epoch, at least a column wide.
     """
 
     epochs: np.ndarray
@@ -178,6 +178,7 @@ class Diagram:
     summary: "xarray.Dataset | None"
     companions: "Companions | None"
     n_samples: int
+    epoch_label: str
 
     @property
     def epoch_limits(self) -> tuple[float, float]:
@@ -216,7 +217,7 @@ def legend_words(panels: list[Layers], kinds: dict[str, str]) -> dict[str, str]:
 
 
 def make_columns(epochs: "np.ndarray | Sequence[int]") -> Columns:
-    """Columns for recorded epochs, which need not be equally spaced."""
+    """Columns for the epochs looked at, which need not be equally spaced."""
     epochs = np.asarray(epochs, dtype=float)
     distinct, position = np.unique(epochs, return_inverse=True)
     gaps = np.diff(distinct)
@@ -238,7 +239,7 @@ def make_columns(epochs: "np.ndarray | Sequence[int]") -> Columns:
 
 
 def _reaches(gaps: np.ndarray, outside: float) -> tuple[np.ndarray, np.ndarray]:
-    """How far before and after itself each epoch stands for what was not recorded: half the way to the next one.
+    """How far before and after itself each epoch stands for what was not looked at: half the way to the next one.
 
     But half the usual spacing on its side where the gap is more than twice what is usual. That is the median of the
     five nearest gaps (the lower of two), so that the epochs may come closer here and further apart there.

@@ -57,7 +57,7 @@ def draw(diagram: Diagram) -> "Figure":
             others = remarks(gaps=diagram.columns.have_gaps, stripes=strip.stripes is not None)
         if diagram.loss is not None:
             draw_loss(axes[-1], *diagram.loss)
-        axes[-1].set_xlabel("epoch")
+        axes[-1].set_xlabel(diagram.epoch_label)
         axes[-1].set_xlim(diagram.epoch_limits)
         figure.align_ylabels(axes)
         _style.legend_above(figure, [*handles, *others])

@@ -70,7 +70,7 @@ def draw(diagram: Diagram) -> go.Figure:
     if loss is not None:
         figure.update_yaxes(**loss_axis([loss[1]]), row=n_rows, col=1)
     figure.update_xaxes(range=list(diagram.epoch_limits), constrain="range", showgrid=False)
-    figure.update_xaxes(title="epoch", row=n_rows, col=1)
+    figure.update_xaxes(title=diagram.epoch_label, row=n_rows, col=1)
     if len(panels) > 1:
         figure.update_layout(updatemenus=[_style.input_menu([layers.words for layers in panels], owners, first)])
     else:

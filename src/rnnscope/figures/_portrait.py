@@ -131,7 +131,7 @@ def _at_epoch(data: "xarray.Dataset", epoch: int | None, name: str) -> "tuple[xa
     epochs = data["epoch"].values.tolist()
     if epoch is None:
         return data.isel(step=-1), epochs[-1]
-    nearest = min(epochs, key=lambda recorded: abs(recorded - epoch))
+    nearest = min(epochs, key=lambda known: abs(known - epoch))
     require(epoch in epochs, "epoch", f"an epoch of {name} (the nearest is {nearest})", epoch)
     return data.isel(step=len(epochs) - 1 - epochs[::-1].index(epoch)), epoch
 

@@ -1,4 +1,4 @@
-"""Lyapunov exponents over epochs as strokes: one for each limit set, or start, at each recorded epoch."""
+"""Lyapunov exponents over epochs as strokes: one for each limit set, or start, at each epoch looked at."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
-from rnnscope.figures._data import flags, input_words, with_unit
+from rnnscope.figures._data import epoch_label, flags, input_words, with_unit
 from rnnscope.figures._limit_kinds import (
     LIMIT_COLOURS,
     LIMIT_SCREEN_COLOURS,
@@ -89,6 +89,7 @@ class Rates:
     unit: str
     names: tuple[str, ...]
     mark: float
+    epoch_label: str
 
     @property
     def value_label(self) -> str:
@@ -140,6 +141,7 @@ def exponent_rates(data: "xarray.Dataset", positions: Sequence[int | None], n_ex
         unit="nat/step",
         names=names,
         mark=0.0,
+        epoch_label=epoch_label(data),
     )
 
 
@@ -160,6 +162,7 @@ def multiplier_rates(attractors: "xarray.Dataset", positions: Sequence[int | Non
         unit="1",
         names=("|μ|",),
         mark=1.0,
+        epoch_label=epoch_label(attractors),
     )
 
 

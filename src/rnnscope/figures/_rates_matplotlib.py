@@ -68,7 +68,7 @@ def draw(rates: Rates) -> "Figure":
             words = strokes.short_words if at else strokes.words
             _style.corner_label(axes, words if strokes.value.size else f"{words}: nothing known")
         panels[n // 2].set_ylabel(rates.value_label)
-        panels[-1].set_xlabel("epoch")
+        panels[-1].set_xlabel(rates.epoch_label)
         panels[-1].set_xlim(rates.columns.extent)
         sorts: list[Artist] = [
             Line2D([], [], color=sort.colour, linewidth=1.8, label=sort.words) for sort in rates.present

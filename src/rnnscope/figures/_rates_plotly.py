@@ -115,7 +115,7 @@ def draw(rates: Rates) -> go.Figure:
         figure.add_trace(go.Scatter(**entry))
         owners.append(None)
     _style.style_plotly(figure, height=HEIGHT + _style.MARGINS_HEIGHT)
-    figure.update_xaxes(title="epoch", range=list(rates.columns.extent), showgrid=False)
+    figure.update_xaxes(title=rates.epoch_label, range=list(rates.columns.extent), showgrid=False)
     figure.update_yaxes(title=rates.value_label, range=list(rates.value_range))
     figure.update_layout(showlegend=True)
     words = [strokes.words for strokes in rates.panels]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._data import by_step, choose_inputs, flags, input_words
+from rnnscope.figures._data import by_step, choose_inputs, epoch_label, flags, input_words
 from rnnscope.figures._tunnel import evenly
 
 if TYPE_CHECKING:
@@ -66,14 +66,13 @@ def make_spectra(
     )  # fmt: skip
     found = by_step(found)
     positions = choose_inputs(found, inputs, everything=everything)
-    recorded = found["epoch"].values
-    steps = _some(found, positions) if epochs is None else _chosen(recorded, epochs)
+    known = found["epoch"].values
+    steps = _some(found, positions) if epochs is None else _chosen(known, epochs)
     panels = [_spectrum(found.isel(step=steps), position) for position in positions]
-    n_drawn = len(steps)
     return Spectra(
         panels=panels,
-        epochs=recorded[steps],
-        epoch_label=f"epoch ({n_drawn} of {len(recorded)} recorded)" if n_drawn < len(recorded) else "epoch",
+        epochs=known[steps],
+        epoch_label=epoch_label(found, len(steps)),
         view=_view(np.concatenate([panel.multiplier for panel in panels])),
     )
 
@@ -84,13 +83,15 @@ def _some(found: "xarray.Dataset", positions: Sequence[int]) -> np.ndarray:
     return rows[evenly(len(rows), MAX_EPOCHS)] if rows.size else np.array([found.sizes["step"] - 1])
 
 
-def _chosen(recorded: np.ndarray, epochs: Sequence[int]) -> np.ndarray:
-    known = recorded.tolist()
+def _chosen(looked_at: np.ndarray, epochs: Sequence[int]) -> np.ndarray:
+    known = looked_at.tolist()
     listed = sorted({int(epoch) for epoch in epochs})
     for epoch in listed:
         nearest = min(known, key=lambda value: abs(value - epoch))
-        require(epoch in known, "epochs", f"recorded epochs (the nearest to {epoch} is {nearest})", list(epochs))
-    require(listed, "epochs", "at least one recorded epoch", list(epochs))
+        require(
+            epoch in known, "epochs", f"epochs that were looked at (the nearest to {epoch} is {nearest})", list(epochs)
+        )
+    require(listed, "epochs", "at least one epoch", list(epochs))
     return np.array([known.index(epoch) for epoch in listed])
 
 

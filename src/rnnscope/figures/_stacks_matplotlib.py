@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import input_axis_label
+from rnnscope.figures._data import epoch_label, input_axis_label
 from rnnscope.figures._kind_matplotlib import remarks
 from rnnscope.figures._kinds import row_labels
 from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS, limit_words
@@ -64,7 +64,7 @@ def draw(attractors: "xarray.Dataset") -> "Figure":
         figure = _style.new_matplotlib_figure(0.8 + height * min(max(len(stacks.order), 2), 12))
         axes = figure.subplots()
         draw_stacks(axes, attractors, stacks)
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(epoch_label(attractors))
         _style.legend_above(
             figure, [*limit_patches(stacks.kinds), *stack_remarks(stacks, gaps=stacks.columns.have_gaps)]
         )

@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import input_axis_label
+from rnnscope.figures._data import epoch_label, input_axis_label
 from rnnscope.figures._kind_plotly import kind_axis, remarks
 from rnnscope.figures._limit_kinds import LIMIT_SCREEN_COLOURS, limit_words
 from rnnscope.figures._stacks import EMPTY, SPLIT_WORDS, Stacks
@@ -62,6 +62,6 @@ def draw(attractors: "xarray.Dataset") -> go.Figure:
     height = STACKED_ROW_HEIGHT if stacks.n_levels > 1 else ROW_HEIGHT
     _style.style_plotly(figure, height=_style.MARGINS_HEIGHT + height * min(max(len(stacks.order), 2), 24))
     figure.update_yaxes(**kind_axis(attractors, stacks.order))
-    figure.update_xaxes(title="epoch", range=list(stacks.columns.extent), showgrid=False)
+    figure.update_xaxes(title=epoch_label(attractors), range=list(stacks.columns.extent), showgrid=False)
     figure.update_layout(showlegend=True)
     return figure

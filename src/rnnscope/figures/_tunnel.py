@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._data import by_step, choose_inputs, choose_output, input_words, value_label, with_unit
+from rnnscope.figures._data import (
+    by_step,
+    choose_inputs,
+    choose_output,
+    epoch_label,
+    input_words,
+    value_label,
+    with_unit,
+)
 from rnnscope.figures._orbit_layers import Columns, Orbits, make_columns
 
 if TYPE_CHECKING:
@@ -106,7 +114,7 @@ def make_tunnel(
         change_range=_change_range(panels, value_range),
         value_label=value_label(orbits, at_output),
         change_label=with_unit("change y[t] − y[t−1]", str(orbits["orbit"].attrs.get("units", ""))),
-        epoch_label=_epoch_label(samples.epochs, n_epochs),
+        epoch_label=epoch_label(orbits, len(samples.epochs)),
     )
 
 
@@ -161,7 +169,3 @@ def _change_range(panels: list[Planes], value_range: tuple[float, float]) -> tup
     fastest = max((float(np.abs(panel.motion_changes).max(initial=0)) for panel in panels), default=0.0)
     reach = 1.08 * max(fastest, 0.05 * (value_range[1] - value_range[0]))
     return -reach, reach
-
-
-def _epoch_label(epochs: np.ndarray, n_epochs: int) -> str:
-    return f"epoch ({len(epochs)} of {n_epochs} recorded)" if len(epochs) < n_epochs else "epoch"

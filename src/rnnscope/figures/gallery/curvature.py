@@ -8,7 +8,7 @@ import numpy as np
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
 from rnnscope.figures._cost_style import log_axis
-from rnnscope.figures._data import by_step
+from rnnscope.figures._data import by_step, epoch_label
 
 if TYPE_CHECKING:
     import xarray
@@ -48,7 +48,7 @@ def curvature(smoothness: "xarray.Dataset", *, backend: _style.Backend = "matplo
     data = by_step(smoothness)
     epochs, panels = data["epoch"].values, panels_of(data)
     require(any(np.isfinite(panel.values).any() for panel in panels), "smoothness", "a finite value", "none")
-    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(epochs, panels)
+    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(epochs, panels, epoch_label(data))
 
 
 def panels_of(data: "xarray.Dataset") -> list[Panel]:
@@ -74,7 +74,7 @@ def _positive(values: np.ndarray) -> np.ndarray:
         return np.where(values > 0, values, np.nan)
 
 
-def _draw_matplotlib(epochs: np.ndarray, panels: list[Panel]) -> Any:
+def _draw_matplotlib(epochs: np.ndarray, panels: list[Panel], label: str) -> Any:
     with _style.matplotlib_style():
         figure = _style.new_matplotlib_figure(0.85 * len(panels) + 0.4)
         axes = figure.subplots(len(panels), 1, sharex=True)
@@ -103,12 +103,12 @@ def _draw_matplotlib(epochs: np.ndarray, panels: list[Panel]) -> Any:
                 log_axis(each, "y", low / 1.3, high * 1.3)
             _style.corner_label(each, panel.label)
             each.margins(x=0.01)
-        axes[-1].set_xlabel("epoch")
+        axes[-1].set_xlabel(label)
         figure.align_ylabels(axes)
     return figure
 
 
-def _draw_plotly(epochs: np.ndarray, panels: list[Panel]) -> Any:
+def _draw_plotly(epochs: np.ndarray, panels: list[Panel], label: str) -> Any:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
@@ -118,7 +118,7 @@ def _draw_plotly(epochs: np.ndarray, panels: list[Panel]) -> Any:
             figure.add_trace(trace, row, 1)
         figure.update_yaxes(title=panel.label, type="log", exponentformat="power", nticks=4, row=row, col=1)
     _style.style_plotly(figure, height=130 * len(panels) + 110)
-    figure.update_xaxes(title="epoch", row=len(panels), col=1)
+    figure.update_xaxes(title=label, row=len(panels), col=1)
     figure.update_layout(showlegend=False)
     return figure
 

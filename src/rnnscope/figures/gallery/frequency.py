@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def frequency(summary: "xarray.Dataset", *, n_epochs: int = WINDOW, backend: _style.Backend = "matplotlib") -> Any:
     """Frequency of the oscillation at each input over the last epochs, against the wanted frequency.
 
-    Of the last ``n_epochs`` recorded epochs those count at which the input oscillates (at least half of its starts do).
+    Of the last ``n_epochs`` epochs looked at those count at which the input oscillates (half of its starts do).
     Where these are at least half of them, a point is the median over them and their oscillating starts, its bar the
     whole range; the line is equality. All other inputs are ticks on the horizontal axis, in the colour of what they
     most often do. Without a coordinate ``wanted_frequency`` the horizontal axis is the input itself, and there is no
@@ -25,7 +25,7 @@ def frequency(summary: "xarray.Dataset", *, n_epochs: int = WINDOW, backend: _st
 
     Args:
         summary: result of ``summarise_orbits``; ``frequency`` (step, input, start) in rad/step.
-        n_epochs: how many of the last recorded epochs count.
+        n_epochs: how many of the last epochs looked at count.
         backend: ``"matplotlib"`` or ``"plotly"``.
 
     Returns:
@@ -61,7 +61,7 @@ class _Measured:
 
     @property
     def points_label(self) -> str:
-        return f"learned, last {self.end.n_epochs} recorded epochs"
+        return f"learned, last {self.end.n_epochs} epochs looked at"
 
     def ticks(self) -> list[tuple[str, int, np.ndarray]]:
         """Words, position in ``KINDS`` and place of the inputs of each kind that have no point."""

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 def kind_map(summary: "xarray.Dataset", *, backend: Backend = "matplotlib") -> Any:
     """Kind of motion over epoch and input: rests, oscillates, diverges or undetermined.
 
-    One row per input, in ascending order and of equal height, labelled with the value of the input. The kind of an
+    One row per input, in ascending order and of equal height, labelled with its name or value. The kind of an
     input is that of at least half of its starts, ties going to oscillates (see ``summarise_orbits``). An epoch that was
-    not recorded looks like the nearest one that was; further away than half the usual spacing of the epochs
+    not looked at is drawn like the nearest one that was; further away than half the usual spacing of the epochs
     thereabouts there is a gap. Where there are more epochs than columns, a column shows the kind that is commonest
     among its epochs, and every other kind that occurs as a stripe at the foot of the row.
 

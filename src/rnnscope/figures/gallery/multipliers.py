@@ -32,14 +32,14 @@ def multipliers(
             them, unstable points too); ``step`` may be missing.
         inputs: index or indices along ``input``. Matplotlib has one plane for each (default: lowest, middle and
             highest); plotly offers them in a menu (default: all).
-        epochs: recorded epochs; by default at most 60 of them, evenly chosen with the first and the last.
+        epochs: some that were looked at; by default at most 60 of them, evenly chosen with the first and the last.
         backend: ``"matplotlib"`` or ``"plotly"``.
 
     Returns:
         ``matplotlib.figure.Figure`` or ``plotly.graph_objects.Figure``.
 
     Raises:
-        ValueError: unknown backend or input; an epoch that was not recorded; a Dataset without multipliers.
+        ValueError: unknown backend or input; an epoch that was not looked at; a Dataset without multipliers.
 
     """
     check_backend(backend)

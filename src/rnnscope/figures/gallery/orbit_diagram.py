@@ -29,7 +29,7 @@ def orbit_diagram(
     A fixed point reads as a thin line, a closed curve as a band, so its birth is where the line opens. Orbits
     that settled are drawn as one line per distinct value; the samples of the others as points, or above 10⁵
     of them as a density on a logarithmic colour scale. Where an orbit diverged, or leaves the value axis, its
-    epoch is marked at the edge of the panel. An epoch that was not recorded looks like the nearest one that was;
+    epoch is marked at the edge of the panel. An epoch that was not looked at is drawn like the nearest one that was;
     but further away than half the usual spacing of the epochs thereabouts there is a gap.
 
     Args:

@@ -33,7 +33,7 @@ def phase_portrait(
         orbits: result of the probe ``orbits`` measured with ``keep_states=True`` (``step`` may be missing).
         points: result of the probe ``fixedpoints`` or ``attractors``, with the same epoch; points are drawn at the
             inputs that both have.
-        epoch: one that was recorded; by default the last that all Datasets have.
+        epoch: one that was looked at; by default the last that all Datasets have.
         inputs: index or indices along ``input`` (default: the middle one). Matplotlib stacks one panel for each, plotly
             offers them in a menu; all are in the same plane.
         backend: ``"matplotlib"`` or ``"plotly"``.

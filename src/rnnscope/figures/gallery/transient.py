@@ -32,7 +32,7 @@ def transient(
     Args:
         orbits: result of the probe ``orbits``, dims ``step, input, start, time, output`` (``step`` may be
             missing).
-        epoch: one that was recorded; by default the last.
+        epoch: one that was looked at; by default the last.
         inputs: index or indices along ``input`` (default: lowest, middle and highest).
         output: index or label along ``output``.
         backend: ``"matplotlib"`` or ``"plotly"``.
@@ -41,7 +41,7 @@ def transient(
         ``matplotlib.figure.Figure`` or ``plotly.graph_objects.Figure``.
 
     Raises:
-        ValueError: an epoch that was not recorded, unknown backend, input or output.
+        ValueError: an epoch that was not looked at, unknown backend, input or output.
 
     """
     _style.check_backend(backend)
@@ -78,8 +78,8 @@ class _Courses:
 
 
 def _position(epochs: list[int], epoch: int) -> int:
-    nearest = min(epochs, key=lambda recorded: abs(recorded - epoch))
-    require(epoch in epochs, "epoch", f"a recorded epoch (the nearest is {nearest})", epoch)
+    nearest = min(epochs, key=lambda known: abs(known - epoch))
+    require(epoch in epochs, "epoch", f"an epoch that was looked at (the nearest is {nearest})", epoch)
     return len(epochs) - 1 - epochs[::-1].index(epoch)
 
 
