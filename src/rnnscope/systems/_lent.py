@@ -248,45 +248,60 @@ def lend(model: nn.Module, cores: Sequence[Lent], respond: Sequence[Callable[...
             vars(module).pop("forward", None)
 
 
-def stepping(core: Lent, model: nn.Module, state: Tensor, rule: Respond | None, new: dict[str, Tensor]) -> Any:
-    """A stand-in that takes one step from ``state``, and puts what it ends in into ``new``."""
+@dataclass(frozen=True)
+class Stepping:
+    """A stand-in that takes one step from ``state`` (batch, state_size), and puts what it ends in into ``new``."""
 
-    def answer(*arguments: Any, **named: Any) -> Any:
-        arguments = (*arguments, *named.values())
-        if core.path in new:
+    core: Lent
+    model: nn.Module
+    state: Tensor
+    rule: Respond | None
+    new: dict[str, Tensor]
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """What the core returns for the step."""
+        core, arguments = self.core, (*arguments, *named.values())
+        if core.path in self.new:
             raise NotOneStepError(f"core {core.name} is called more than once in a step")
-        rows = core.one_step(arguments, len(state))
-        if rule is not None:
-            new[core.path] = rule(rows)
-            return core.returned(new[core.path])
-        returned, new[core.path] = core.step(model, arguments, state)
+        rows = core.one_step(arguments, len(self.state))
+        if self.rule is not None:
+            self.new[core.path] = self.rule(rows)
+            return core.returned(self.new[core.path])
+        returned, self.new[core.path] = core.step(self.model, arguments, self.state)
         return returned
 
-    return answer
 
-
-def telling(core: Lent, n_rows: int, told: dict[str, Tensor]) -> Any:
+@dataclass(frozen=True)
+class Telling:
     """A stand-in that notes its input (batch, input_size) of one step, and leaves."""
 
-    def answer(*arguments: Any, **named: Any) -> Any:
-        told[core.path] = core.one_step((*arguments, *named.values()), n_rows)
+    core: Lent
+    n_rows: int
+    told: dict[str, Tensor]
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Nothing: it is left by ``Reached``."""
+        self.told[self.core.path] = self.core.one_step((*arguments, *named.values()), self.n_rows)
         raise Reached
 
-    return answer
 
-
-def watching(core: Lent, model: nn.Module, seen: dict[str, Tensor | None], n_cores: int) -> Any:
+@dataclass(frozen=True)
+class Watching:
     """A stand-in that does what the core does, and notes the states with which it is called first."""
-    module = core.module(model)
 
-    def answer(*arguments: Any, **named: Any) -> Any:
-        if core.path not in seen:
-            seen[core.path] = core.begun((*arguments, *named.values()))
-        if len(seen) == n_cores:
+    core: Lent
+    model: nn.Module
+    seen: dict[str, Tensor | None]
+    n_cores: int
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """What the core returns; left by ``Reached`` once all cores have been called."""
+        if self.core.path not in self.seen:
+            self.seen[self.core.path] = self.core.begun((*arguments, *named.values()))
+        if len(self.seen) == self.n_cores:
             raise Reached
+        module = self.core.module(self.model)
         return type(module).forward(module, *arguments, **named)
-
-    return answer
 
 
 def find_cores(model: nn.Module) -> list[Lent]:

@@ -4,6 +4,7 @@ import torch
 
 from rnnscope.base.errors import NonDeterministicError
 from rnnscope.base.randomness import make_generator, undisturbed
+from rnnscope.systems._examination import some_inputs, some_states
 from rnnscope.systems.system import System
 
 
@@ -18,10 +19,7 @@ def require_deterministic(system: System) -> None:
 
     """
     generator = make_generator(0, "determinism")
-    state, input = (
-        torch.randn(2, width, dtype=torch.float64, generator=generator).to(dtype=system.dtype, device=system.device)
-        for width in (system.state_size, system.input_size)
-    )
+    state, input = some_states(system, 2, generator), some_inputs(system, 2, generator)
     with torch.no_grad(), undisturbed(system.device):
         weights = system.weights
         drive = system.drive(weights, input)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from rnnscope.systems._functional import attributes_put_back, call
 from rnnscope.systems._layouts import InputLayout, Outputs
 from rnnscope.systems._lent import Lent, NotOneStepError, Reached
 from rnnscope.systems.foreign import ForeignSystem
+from rnnscope.systems.recurrent import RecurrentSystem
 from rnnscope.systems.system import Params, System, Trajectory, Weights
 
 
@@ -84,7 +86,7 @@ class FramedSystem(ModelSystem):
     each input, what comes after it only where outputs are wanted, and the core has its closed forms."""
 
     @property
-    def core(self) -> _lent.RecurrentSystem:
+    def core(self) -> RecurrentSystem:
         """The core alone, as a system on its own inputs."""
         rule = self.plan.cores[0].rule
         assert rule is not None
@@ -108,7 +110,7 @@ class FramedSystem(ModelSystem):
         """What the model hands to its core of inputs."""
         told: dict[str, Tensor] = {}
         core = self.plan.cores[0]
-        with _lent.lend(self._module, [core], [_lent.telling(core, len(rows), told)]), suppress(Reached):
+        with _lent.lend(self._module, [core], [_lent.Telling(core, len(rows), told)]), suppress(Reached):
             forward_of(self._module, self._tensors(weights), self.plan.layout, self.plan.cores, rows[None])
         return told[core.path]
 
@@ -129,7 +131,7 @@ class FramedSystem(ModelSystem):
         rows = state.expand(*batch, -1).reshape(-1, self.state_size)
         inputs = drive[..., drive.shape[-1] - self.input_size :].expand(*batch, -1).reshape(len(rows), -1)
         core, new = self.plan.cores[0], {}
-        answer = _lent.stepping(core, self._module, rows, lambda _: rows, new)
+        answer = _lent.Stepping(core, self._module, rows, lambda _: rows, new)
         with _lent.lend(self._module, [core], [answer]):
             returned = forward_of(self._module, self._tensors(weights), self.plan.layout, self.plan.cores, inputs[None])
         return self.plan.outputs.of_one_step(returned, len(rows)).reshape(*batch, -1)
@@ -215,7 +217,7 @@ def one_step(
     new: dict[str, Tensor] = {}
     own = state.split([core.state_size for core in cores], dim=-1)
     answers = [
-        _lent.stepping(core, module, x, _rule(core, tensors, x), new) for core, x in zip(cores, own, strict=True)
+        _lent.Stepping(core, module, x, _rule(core, tensors, x), new) for core, x in zip(cores, own, strict=True)
     ]
     with _lent.lend(module, list(cores), answers):
         returned = forward_of(module, tensors, layout, cores, input[None])
@@ -226,15 +228,12 @@ def one_step(
 
 
 def _rule(core: Lent, tensors: Params, state: Tensor) -> Callable[[Tensor], Tensor] | None:
-    rule = core.rule
-    if rule is None:
-        return None
+    return None if core.rule is None else partial(_ruled, core.rule, tensors, state)
 
-    def step(input: Tensor) -> Tensor:
-        weights = rule.materialise(tensors)
-        return rule.step(weights, state, rule.drive(weights, input))
 
-    return step
+def _ruled(rule: RecurrentSystem, tensors: Params, state: Tensor, input: Tensor) -> Tensor:
+    weights = rule.materialise(tensors)
+    return rule.step(weights, state, rule.drive(weights, input))
 
 
 def initial_states(
@@ -243,7 +242,7 @@ def initial_states(
     """The states (batch, state_size) with which the cores are first called on sequences (time, batch, input_size)."""
     seen: dict[str, Tensor | None] = {}
     batch = inputs.shape[1]
-    answers = [_lent.watching(core, module, seen, len(cores)) for core in cores]
+    answers = [_lent.Watching(core, module, seen, len(cores)) for core in cores]
     with _lent.lend(module, list(cores), answers), suppress(Reached):
         forward_of(module, tensors, layout, cores, inputs)
     parts = []

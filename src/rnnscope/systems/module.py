@@ -1,6 +1,7 @@
 """Any module that is one step of a recurrence, ``(input, state) -> (output, state)`` in any of its spellings."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 from rnnscope.base.errors import NonDeterministicError, UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
-from rnnscope.systems._examination import require_map, unlike
+from rnnscope.systems._examination import require_map, some_inputs, unlike
 from rnnscope.systems._functional import call, unwrapped
 from rnnscope.systems._initial import initial_from
 from rnnscope.systems._readings import Reading, readings, tensors_of
@@ -80,15 +81,11 @@ class ModuleSystem(ForeignSystem):
         self._examine()
 
     def _call(self, weights: Weights, state: Tensor, drive: Tensor) -> tuple[Tensor, Tensor]:
-        return self._step_with(self._fresh(weights), self.reading)(state, drive)
+        return self._step_by(self.reading, self._fresh(weights), state, drive)
 
-    def _step_with(self, tensors: Params, reading: Reading) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]:
-        called = self._called(tensors)
-
-        def step(state: Tensor, input: Tensor) -> tuple[Tensor, Tensor]:
-            return tuple(reading.step(called, input, state))  # type: ignore[return-value]
-
-        return step
+    def _step_by(self, reading: Reading, tensors: Params, state: Tensor, input: Tensor) -> tuple[Tensor, Tensor]:
+        stepped = reading.step(self._called(tensors), input, state)
+        return stepped.state, stepped.output
 
     def _called(self, tensors: Params) -> Callable[[tuple], Any]:
         return lambda arguments: call(self._module, tensors, arguments)
@@ -115,7 +112,7 @@ class ModuleSystem(ForeignSystem):
                 sizes = {self.input_size, *(n for shape in reading.state.shapes for n in shape)}
                 n = unlike(*sizes)
                 rows = torch.randn(n, sum(reading.state.sizes), dtype=torch.float64, generator=generator)
-                input = torch.randn(n, self.input_size, dtype=torch.float64, generator=generator)
+                input = some_inputs(self, n, generator).double()
                 rows, input = (t.to(dtype=self.dtype, device=self.device) for t in (rows, input))
                 try:
                     returned = reading.take(self._called(self._fresh(self.params)), input, rows)[1]
@@ -137,9 +134,7 @@ class ModuleSystem(ForeignSystem):
         raise UnsupportedModelError(f"{name}: {_nothing_fits(name, self.input_size, tried)}")
 
     def _require_map(self, reading: Reading, state: Tensor, input: Tensor) -> None:
-        def step(tensors: Params, x: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-            return self._step_with(tensors, reading)(x, u)
-
+        step = partial(self._step_by, reading)
         require_map(step, self._module, self.params, state, input)
         if reading.time == "none":
             return

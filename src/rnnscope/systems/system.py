@@ -141,10 +141,9 @@ class System(ABC):
         if not self.has_forward_mode:
             return self._jacobian_by_rows(weights, state, drive) @ vectors
 
-        def push(vector: Tensor) -> Tensor:
-            return jvp(lambda x: self.step(weights, x, drive), (state,), (vector,))[1]
-
-        return vmap(push, in_dims=-1, out_dims=-1)(vectors)
+        return vmap(
+            lambda vector: jvp(lambda x: self.step(weights, x, drive), (state,), (vector,))[1], in_dims=-1, out_dims=-1
+        )(vectors)
 
     def _jacobian_by_rows(self, weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
         with torch.enable_grad():
