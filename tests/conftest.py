@@ -7,7 +7,8 @@ import pytest
 import torch
 from jaxtyping import install_import_hook
 
-install_import_hook(["rnnscope.systems", "rnnscope.cells"], "beartype.beartype")
+if not os.environ.get("RNNSCOPE_PEERS"):  # a step takes five times as long with it, and make test has had it
+    install_import_hook(["rnnscope.systems", "rnnscope.cells"], "beartype.beartype")
 
 
 def pytest_configure(config):

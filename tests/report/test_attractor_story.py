@@ -55,7 +55,7 @@ def test_a_birth_at_one_input_after_another():
     first, second, third = attractor_phases(found(["f f"] * 4 + ["f c"] * 3 + ["c c"] * 5))
     assert (first.first_epoch, first.last_epoch) == (0, 30)
     (group,) = first.groups
-    assert (group.inputs, group.values, group.share) == ((0, 1), (0.0, 0.5), 1.0)
+    assert (group.inputs, group.values, group.names, group.share) == ((0, 1), (0.0, 0.5), ("0", "0.5"), 1.0)
     (limit,) = group.sets
     assert limit.words() == "fixed point"
     assert limit.exponent == pytest.approx(-0.15)

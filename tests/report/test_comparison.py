@@ -16,7 +16,9 @@ from rnnscope.training import Config, fit_several
 
 def headline(oscillates, error):
     counts = Counts(rests=10 - oscillates, oscillates=oscillates)
-    return Headline(10, 5, 1, 5, 5, counts, counts, 1, 0.5, 0.1, 0.1, error, None, 0 if error is None else oscillates)
+    return Headline(
+        10, 5, 5, 1, 5, 5, counts, counts, 1, 0.5, 0.1, 0.1, error, None, 0 if error is None else oscillates
+    )
 
 
 def facts(

@@ -68,7 +68,7 @@ def test_the_page_tells_what_happened(still_run, tmp_path):
     text = Page(rs.write_report(run, tmp_path / "report.html").read_text()).text
     for words in (
         "An LSTM network of 32 units trained on the task “sine” for 60 epochs at learning rate 0.01, seed 0.",
-        "Over the last 20 recorded epochs the state mostly oscillates at all 10 inputs (throughout at 3)",
+        "Over the last 20 epochs the state mostly oscillates at all 10 inputs (throughout at 3)",
         "what at least half of the starts do at every input, ties going to oscillates",
         "if that is true of two kinds, oscillates goes before rests and rests before diverges",
         "gaps are epochs that were not looked at",

@@ -34,8 +34,8 @@ def test_a_memory_of_three_bits():
 
 
 def test_words_of_few_and_of_none():
-    assert PointGroup((0,), (0.0,), (("continuum", 2),), 1.0, 1.0).words() == "2 continua"
-    assert PointGroup((0,), (0.0,), (), 1.0, 1.0).words() == "none"
+    assert PointGroup((0,), (0.0,), ("0",), (("continuum", 2),), 1.0, 1.0).words() == "2 continua"
+    assert PointGroup((0,), (0.0,), ("0",), (), 1.0, 1.0).words() == "none"
 
 
 def test_the_command_line_tells_points_and_exponents(run_copy, capsys):

@@ -118,9 +118,8 @@ def test_no_oscillation_no_loss():
     assert facts.counts == Counts(rests=1, diverges=1)
     assert (facts.first_oscillation, facts.loss_last, facts.frequency_error, facts.n_window) == (None, None, None, 5)
     assert sentences(told(["rd"] * 5)) == [
-        "Over the last 5 recorded epochs the state rests throughout at 1 of 2 inputs and diverges throughout at 1 of 2 "
-        "inputs.",
-        "At none of the 5 recorded epochs does it oscillate at any input.",
+        "Over the last 5 epochs the state rests throughout at 1 of 2 inputs and diverges throughout at 1 of 2 inputs.",
+        "At none of the 5 epochs does it oscillate at any input.",
         "The loss is not known.",
         "5 of 10 orbits (50 %, over all epochs, inputs and starts) diverge.",
     ]
@@ -132,8 +131,7 @@ def test_the_sentences_of_a_birth_and_a_death():
     losses[25:] += 0.6
     lines = sentences(told(rows, learned=0.3, wanted=[0.3, 0.3, 0.3]), table(losses))
     assert lines[0] == (
-        "Over the last 20 recorded epochs the state oscillates throughout at all 3 inputs, "
-        "as at every recorded epoch since 28."
+        "Over the last 20 epochs the state oscillates throughout at all 3 inputs, as at every epoch since 28."
     )
     assert lines[1] == (
         "Until epoch 10 it rests at all 3 inputs; at epoch 11 it oscillates at 1 of 3 inputs, "
@@ -161,7 +159,7 @@ def test_restless_epochs_are_one_phase_that_says_how_far_it_varies():
     assert quiet.counts == Counts(rests=4)
     assert quiet.remark() == "76 % of them; 0 to 4 oscillate"
     lines = sentences(told(rows))
-    assert lines[0].endswith("at all 4 inputs, as at every recorded epoch since 171.")
+    assert lines[0].endswith("at all 4 inputs, as at every epoch since 171.")
     assert "In all, the number of oscillating inputs changes 81 times, the last time at epoch 171." in lines
 
 
@@ -181,20 +179,20 @@ def test_every_death_is_told_with_the_loss_that_jumps_with_it():
 def test_a_death_between_sparse_epochs():
     summary = told(["oo", "rr"], epochs=[0, 100])
     lines = sentences(summary, table([0.5] * 50 + [0.9] * 50))
-    assert any("between the recorded epochs 0 and 100" in line for line in lines)
+    assert any("between the epochs looked at, 0 and 100, the number" in line for line in lines)
 
 
 def test_one_epoch_one_input_and_a_network_alone():
     summary = told(["o"])
-    expected = "At epoch 1, the only one recorded, the state oscillates at the one input."
+    expected = "At one input only, 0: at epoch 1, the only one, the state oscillates."
     assert sentences(summary, table([0.5])) == [expected, "The loss is 0.5."]
     alone = summary.isel(step=0)
     assert sentences(alone, table([0.5]))[0] == expected
-    assert headline(alone.drop_vars("epoch")).n_recorded == 1
+    assert headline(alone.drop_vars("epoch")).n_looked_at == 1
 
 
 def test_the_last_epochs_are_told_as_throughout_only_if_they_are():
-    begins = "Over the last 20 recorded epochs the state "
+    begins = "Over the last 20 epochs the state "
     assert sentences(told(["ooo"] * 19 + ["oro"]))[0] == (
         begins + "mostly oscillates at all 3 inputs (throughout at 2)."
     )
@@ -220,7 +218,7 @@ def test_the_frequency_counts_only_epochs_at_which_the_input_oscillates():
 
 
 def test_oscillating_from_the_start():
-    assert "It oscillates at both inputs at the first recorded epoch, 1, already." in sentences(told(["oo"] * 3))
+    assert "It oscillates at both inputs at the first epoch, 1, already." in sentences(told(["oo"] * 3))
 
 
 def test_the_loss_of_the_summary_is_used_where_there_are_no_scalars():

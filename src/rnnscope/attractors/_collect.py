@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from rnnscope.attractors._continuum import find_continua, nearest_to_one
+from rnnscope.attractors._matrices import pieces, smallest_singular_values
 from rnnscope.attractors._points import distinct_points, least_periods
 from rnnscope.attractors._search import CONVERGED, STATIONARY, FixedPointSearch, IteratedMap
 from rnnscope.attractors._visited import Visited
@@ -105,13 +106,24 @@ def _merged(
         row, label = distinct_points(location, residual, radius, images=map_.held(len(location)).path(location))
         few = location[row]
         path = map_.held(len(few)).path(few)
-        matrix = map_.held(len(few)).derivative(few) - torch.eye(few.shape[1]).to(few)
-        smallest = torch.linalg.svdvals(torch.nan_to_num(matrix))[:, -1]
+        smallest = _smallest_slopes(map_, few)
         rounding = 4 * torch.finfo(few.dtype).eps * few.norm(dim=-1).clamp(min=1)
         unsure = (_UNCERTAIN * torch.maximum(residual[row], rounding) / smallest).clamp(max=_MOST_UNCERTAIN * scale)
         kept, again = distinct_points(few, residual[row], unsure.clamp(min=radius), images=path)
     count = torch.bincount(again[label], minlength=len(kept)).cpu().numpy()
     return row[kept], count
+
+
+def _smallest_slopes(map_: IteratedMap, points: Tensor) -> Tensor:
+    """σ_min of DF^k - 1 at each point; 0 where that is not finite."""
+    found = [points[:0, 0]]
+    for piece in pieces(len(points), points.shape[1]):
+        matrix = map_.held(len(points[piece])).derivative(points[piece]) - torch.eye(points.shape[1]).to(points)
+        finite = torch.isfinite(matrix).all(-1).all(-1)
+        values = points.new_zeros(len(matrix))
+        values[finite] = smallest_singular_values(matrix[finite])
+        found.append(values)
+    return torch.cat(found)
 
 
 def _slow_points(found: FixedPointSearch, settings: Collecting, scale: float) -> Points:
@@ -135,6 +147,7 @@ def _continua_joined(system: System, input: Tensor, points: Points, visited: Vis
         found = find_continua(
             map_,
             location,
+            near,
             points.reachable[own],
             neutral=settings.neutral,
             speed=settings.slow * visited.scale,

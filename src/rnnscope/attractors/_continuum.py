@@ -9,11 +9,13 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
+from rnnscope.attractors._matrices import WIDE, nearest_eigenvalue, pieces
 from rnnscope.attractors._search import N_THREADS, IteratedMap
 from rnnscope.base.threads import torch_threads
 
 _BETWEEN = 3  # places looked at between two points
-_CORRECTIONS = 6  # steps back to the slow set
+_CORRECTIONS = 6  # steps back to the slow set, or fewer,
+_STILL = 1e-9  # where none moves any point further than this
 _NEIGHBOURS = 3  # of each point that are tried, besides a spanning tree
 _MOST = 200  # points looked at; more of them only fill up the same set
 _CUT = 2.0  # singular values of J below this times the neutral range belong to the slow direction
@@ -32,16 +34,22 @@ class Continuum:
 
 
 def find_continua(
-    map_: IteratedMap, points: Tensor, inside: np.ndarray, *, neutral: float, speed: float, extent: float
+    map_: IteratedMap,
+    points: Tensor,
+    near: np.ndarray,
+    inside: np.ndarray,
+    *,
+    neutral: float,
+    speed: float,
+    extent: float,
 ) -> list[Continuum]:
-    """Chains of points, each with a multiplier within ``neutral`` of 1, that are joined by slow points.
+    """Chains of points, each with a multiplier within ``neutral`` of 1 (``near``), that are joined by slow points.
 
     Two points are joined where points between them, moved back onto the slow set by Gauss-Newton steps that leave the
     slow directions alone, stay between them, move by less than ``speed`` in a step, and have a multiplier within
     ``neutral`` of 1 too. A chain is a continuum if those of its members that are ``inside`` (all, if none is) are as
     far as ``extent`` from each other: two or three fixed points just after a fold or a pitchfork are not.
     """
-    near = nearest_to_one(map_, points)
     rows = np.flatnonzero(np.abs(near - 1) <= neutral)
     if len(rows) < 2:
         return []
@@ -78,13 +86,12 @@ def find_continua(
 
 def nearest_to_one(map_: IteratedMap, points: Tensor) -> np.ndarray:
     """The multiplier nearest 1 at each point, complex; infinite where the Jacobian is not finite."""
-    with torch.no_grad():
-        matrices = map_.held(len(points)).derivative(points).double().cpu().numpy()
-    finite = np.isfinite(matrices).all((1, 2))
-    near = np.full(len(matrices), np.inf + 0j)
-    if finite.any():
-        values = np.linalg.eigvals(matrices[finite])
-        near[finite] = np.take_along_axis(values, np.abs(values - 1).argmin(-1)[:, None], -1)[:, 0]
+    near = np.full(len(points), np.inf + 0j)
+    with torch.no_grad(), torch_threads(N_THREADS):
+        for piece in pieces(len(points), points.shape[1]):
+            matrices = map_.held(len(points[piece])).derivative(points[piece]).double().cpu().numpy()
+            for k in np.flatnonzero(np.isfinite(matrices).all((1, 2))):
+                near[piece.start + k] = nearest_eigenvalue(matrices[k], 1.0)
     return near
 
 
@@ -106,31 +113,58 @@ def _joined(
     gap = (second - first).norm(dim=-1)
     share = torch.linspace(0, 1, _BETWEEN + 2).to(points)[1:-1]
     chord = first + share[:, None, None] * (second - first)
-    x = _onto_slow_set(map_, chord.flatten(0, 1), _CUT * neutral)
+    x = _onto_slow_set(map_, chord.flatten(0, 1), _CUT * neutral, gap.repeat(_BETWEEN))
     with torch.no_grad():
         moved = (map_.held(len(x))(x) - x).norm(dim=-1)
-    values = nearest_to_one(map_, x).reshape(_BETWEEN, -1).T
     moved = moved.reshape(_BETWEEN, -1).double().cpu().numpy().T
     x = x.reshape(chord.shape)
     whole = torch.cat([first[None], x, second[None]])
     near = (whole.diff(dim=0).norm(dim=-1) <= 0.75 * gap).all(0) & ((x - chord).norm(dim=-1) <= 0.5 * gap).all(0)
-    good = near.cpu().numpy() & (moved <= speed).all(1) & (np.abs(values - 1) <= neutral).all(1)
-    return good, moved.max(1), values
+    slow = np.flatnonzero(near.cpu().numpy() & (moved <= speed).all(1))
+    values = np.full((len(pairs), _BETWEEN), np.inf + 0j)
+    places = x[:, torch.as_tensor(slow)].flatten(0, 1)
+    values[slow] = nearest_to_one(map_, places).reshape(_BETWEEN, -1).T
+    return np.asarray((np.abs(values - 1) <= neutral).all(1)), moved.max(1), values
 
 
-def _onto_slow_set(map_: IteratedMap, x: Tensor, cut: float) -> Tensor:
+def _onto_slow_set(map_: IteratedMap, x: Tensor, cut: float, gap: Tensor) -> Tensor:
+    with torch.no_grad(), torch_threads(N_THREADS):
+        if x.shape[1] <= WIDE:
+            return torch.cat([_corrected(map_, x[piece], cut) for piece in pieces(len(x), x.shape[1])])
+        return torch.cat([_corrected_wide(map_, x[piece], cut, gap[piece]) for piece in pieces(len(x), x.shape[1])])
+
+
+def _corrected_wide(map_: IteratedMap, begin: Tensor, cut: float, gap: Tensor) -> Tensor:
+    """The same, by damped steps, and only for points that stay within their gap: the others join nothing."""
+    x, rows = begin.clone(), torch.arange(len(begin), device=begin.device)
+    for _ in range(_CORRECTIONS):
+        held, here = map_.held(len(rows)), x[rows]
+        matrix = held.derivative(here)
+        matrix.diagonal(dim1=-2, dim2=-1).sub_(1)
+        normal = matrix.mT @ matrix
+        normal.diagonal(dim1=-2, dim2=-1).add_(cut**2)
+        factor, _ = torch.linalg.cholesky_ex(normal)
+        shift = torch.cholesky_solve(matrix.mT @ (held(here) - here)[..., None], factor)[..., 0]
+        x[rows] = here - shift
+        near = (x[rows] - begin[rows]).norm(dim=-1) <= gap[rows]  # NaN is not
+        rows = rows[near & (shift.abs().amax(-1) > _STILL)]
+        if not len(rows):
+            break
+    return x
+
+
+def _corrected(map_: IteratedMap, x: Tensor, cut: float) -> Tensor:
     held = map_.held(len(x))
     identity = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    with torch.no_grad(), torch_threads(N_THREADS):
-        for _ in range(_CORRECTIONS):
-            r, matrix = held(x) - x, held.derivative(x) - identity
-            sane = torch.isfinite(matrix).all(-1).all(-1) & torch.isfinite(r).all(-1)
-            u, s, vh = torch.linalg.svd(torch.where(sane[:, None, None], matrix, identity))
-            inverse = torch.where(s > cut, 1 / s, 0)
-            shift = (vh.mT @ (inverse[..., None] * (u.mT @ r[..., None])))[..., 0]
-            x = torch.where(sane[:, None], x - shift, x)
-            if shift.abs().max() <= 1e-9:
-                break
+    for _ in range(_CORRECTIONS):
+        r, matrix = held(x) - x, held.derivative(x) - identity
+        sane = torch.isfinite(matrix).all(-1).all(-1) & torch.isfinite(r).all(-1)
+        u, s, vh = torch.linalg.svd(torch.where(sane[:, None, None], matrix, identity))
+        inverse = torch.where(s > cut, 1 / s, 0)
+        shift = (vh.mT @ (inverse[..., None] * (u.mT @ r[..., None])))[..., 0]
+        x = torch.where(sane[:, None], x - shift, x)
+        if shift.abs().max() <= _STILL:
+            break
     return x
 
 

@@ -1,12 +1,15 @@
 """Which rows of a window of states have come to a fixed point or a cycle, confirmed by Newton's method."""
 
+import warnings
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from rnnscope.attractors._matrices import WIDE, left_vector
 from rnnscope.attractors._points import least_periods, multipliers_at
-from rnnscope.attractors._search import find_fixed_points
+from rnnscope.attractors._search import IteratedMap, find_fixed_points, prepared
 from rnnscope.systems import System
 
 _SETTLED = 1e-7  # distance from a cycle, relative to 1 + |x|, at which nothing is left to see of the approach
@@ -150,9 +153,24 @@ def _confirm(system: System, window: Tensor, inputs: Tensor, period: int, rows: 
             found.approaches[rows[own]] = approaches[better]
 
 
+def _left_vector(system: System, point: Tensor, inputs: Tensor, multipliers: Tensor, period: int) -> np.ndarray:
+    if len(point) <= WIDE:
+        left = multipliers_at(system, point[None], inputs, period=period, vectors=True).left
+        assert left is not None
+        return left[0, 0]
+    state, drive = prepared(system, point[None], inputs)
+    with torch.no_grad():
+        derivative = IteratedMap(system, drive, period).derivative(state)[0].double().cpu().numpy()
+    return left_vector(derivative, complex(multipliers[0]))
+
+
 def _in_double(system: System) -> System:
     """Differences in single precision are too coarse to tell a bend of the map from a kink."""
-    return system if system.dtype == torch.float64 else system.to(torch.float64)
+    if system.dtype == torch.float64:
+        return system
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what cannot be computed in double: it was told when it was asked for
+        return system.to(torch.float64)
 
 
 def _representatives(states: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,9 +202,7 @@ def _attracts(
     nearer = there.clone()
     if n < 8 or there.all():
         return there, nearer
-    left = multipliers_at(_in_double(system), point[None], inputs, period=period, vectors=True).left
-    assert left is not None
-    vector = torch.from_numpy(left[0, 0]).to(multipliers)
+    vector = torch.from_numpy(_left_vector(_in_double(system), point, inputs, multipliers, period)).to(multipliers)
     component = torch.log((in_phase.to(vector.dtype) @ vector).abs().clamp(min=1e-300))
     quarter, middle = n // 4, n // 2
     late, early = component[n - quarter :].mean(0), component[middle : middle + quarter].mean(0)

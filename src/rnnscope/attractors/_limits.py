@@ -1,5 +1,6 @@
 """Where each row of a batch of states goes under its constant input: the loop that runs on until it is known."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +19,10 @@ from rnnscope.attractors._kinds import (
     UNDETERMINED,
 )  # fmt: skip
 from rnnscope.attractors._motion import Ensemble, judge, log_stretches
+from rnnscope.attractors._running import MOST_NUMBERS, final_state, held_states
 from rnnscope.systems import System, require_deterministic
 
-_BLOCK = 500  # steps at once, to bound the memory of outputs that are not wanted
+_BLOCK = 500  # steps at once, after which rows that have escaped are left out
 _CHUNK = 30_000_000  # numbers of an orbit in memory at once
 _SAMPLES = 1000  # of an orbit that are kept
 _FOLLOWED = 2  # rows of a set whose tangents are followed
@@ -107,7 +109,7 @@ class _Search:
             if not len(rows):
                 return
             steps = min(_BLOCK, n_steps - begin)
-            self.state[rows] = self.system.simulate(self.state[rows], self.inputs[rows], n_steps=steps).final
+            self.state[rows] = final_state(self.system, self.state[rows], self.inputs[rows], steps)
             self.elapsed += steps
             self._retire_escaped()
 
@@ -120,10 +122,14 @@ class _Search:
 
     def _look_for_cycles(self, factor: int) -> Tensor:
         """Settle the rows that have come to a cycle; returns those of the others that are on their way to one."""
-        rows, longest = self.active, factor * self.effort.max_period
+        longest = factor * self.effort.max_period
         n_steps = max(512, 8 * longest)
-        window = self._states(rows, n_steps)
         self.elapsed += n_steps
+        at_once = max(1, MOST_NUMBERS // (n_steps * self.system.state_size))
+        return torch.cat([self._settle(rows, n_steps, longest) for rows in self.active.split(at_once)])
+
+    def _settle(self, rows: Tensor, n_steps: int, longest: int) -> Tensor:
+        window = self._states(rows, n_steps)
         self.state[rows] = window[-1]
         self._retire_escaped()
         finite = torch.isin(rows, self.active)
@@ -149,7 +155,7 @@ class _Search:
             if done[at]:
                 self.limits[row] = self._cycle_limit(cycles, at, row, bool(neutral[at]), float(speed[at]))
         self._nudge(rows[unstable])
-        self.active = rows[~done]
+        self.active = self.active[~torch.isin(self.active, rows[done])]
         return rows[~done & cycles.approaches]
 
     def _grown(self, cycles: Cycles, at: int, row: int) -> float:
@@ -159,7 +165,7 @@ class _Search:
         begun = 100 * settled(point.dtype) * (1 + point.abs().amax()) * noise
         n_steps = period * -(-_ROUNDS // period)
         held = self.inputs[row].expand(len(begun), -1)
-        final = self.system.simulate(point + begun, held, n_steps=n_steps).final
+        final = final_state(self.system, point + begun, held, n_steps)
         grown = (final - point).abs().amax(-1) / begun.abs().amax(-1)
         return float(grown.nan_to_num(nan=torch.inf).max())
 
@@ -193,11 +199,7 @@ class _Search:
 
     def _states(self, rows: Tensor, n_steps: int) -> Tensor:
         """The next states of some rows, (time, row, state)."""
-        state, drive = self.state[rows], self.drive[rows]
-        states = state.new_empty(n_steps, *state.shape)
-        for t in range(n_steps):
-            state = states[t] = self.system.step(self.weights, state, drive)
-        return states
+        return held_states(self.system, self.weights, self.state[rows], self.drive[rows], n_steps)
 
     def _look_at_motion(self, n_steps: int) -> None:
         """Run on, see which rows move on the same set, and judge each set by the tangents of one or two of its rows."""
@@ -257,6 +259,14 @@ class _Search:
 
     def _widest_output(self, states: Tensor, rows: Tensor) -> np.ndarray:
         """The output that moves most, (row, time)."""
-        outputs = self.system.outputs_on(self.weights, states, self.drive[rows].expand(len(states), -1, -1))
-        widest = (outputs.amax(0) - outputs.amin(0)).argmax(-1)
-        return outputs[:, torch.arange(len(rows), device=widest.device), widest].T.cpu().numpy()
+        at_once = max(1, _CHUNK // (len(rows) * self.system.output_size))
+
+        def pieces() -> Iterator[Tensor]:
+            for part in states.split(at_once):
+                yield self.system.outputs_on(self.weights, part, self.drive[rows].expand(len(part), -1, -1))
+
+        bounds = [(part.amin(0), part.amax(0)) for part in pieces()]
+        low, high = torch.stack([low for low, _ in bounds]).amin(0), torch.stack([high for _, high in bounds]).amax(0)
+        widest = (high - low).argmax(-1)
+        each = torch.arange(len(rows), device=widest.device)
+        return torch.cat([part[:, each, widest] for part in pieces()]).T.cpu().numpy()

@@ -46,7 +46,7 @@ class Ensemble:
     def __init__(self, rows: np.ndarray):
         self.rows = rows
         half = rows.shape[1] // 2
-        self.size = np.maximum(np.ptp(rows, axis=1).max(-1), 1e-300)
+        self.size = np.maximum(np.ptp(rows, axis=1).max(-1), max(1e-300, float(np.finfo(rows.dtype).tiny)))
         first, second = _moments(rows[:, :half]), _moments(rows[:, -half:])
         self.steadiness = np.abs(first - second).max(-1) / self.size
         self.features = _moments(rows)

@@ -1,4 +1,4 @@
-"""How probes of the map begin: settings put in order, inputs to hold, states to start from."""
+"""How probes of the map begin and end: settings put in order, inputs to hold, states to start from, labels."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -6,10 +6,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._starts import check_starts, chosen_starts, draw_starts
-from rnnscope.base.errors import require
+from rnnscope.attractors._starts import check_starts, check_tokens, chosen_starts, draw_starts
+from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.probe import Probe
 from rnnscope.systems import System, as_system
 
@@ -50,25 +51,57 @@ def with_starts(probe: P, sequences: Any) -> P:
     return replace(probe, starts=chosen_starts(None, sequences_known=sequences is not None))  # type: ignore[call-arg]
 
 
-def begin(probe: Any, system: System | nn.Module, n_starts: int, sequences: Any) -> tuple[System, Tensor]:
-    """The system in the probe's floating-point type, and the states (start, state) to begin at."""
+def begin(
+    probe: Any, system: System | nn.Module, n_starts: int, sequences: Any, *, derivatives: bool
+) -> tuple[System, Tensor]:
+    """The system in the probe's floating-point type, and the states (start, state) to begin at.
+
+    Half precision becomes single; a system that cannot be computed in double stays as it is.
+
+    Raises:
+        DerivativeError: the probe needs ``derivatives``, and those of the step are not those of its map.
+
+    """
     system = as_system(system)
+    if derivatives:
+        require_derivatives(probe.name, system.derivative_problem)
     if probe.dtype is not None:
         system = system.to(getattr(torch, probe.dtype))
+    elif system.dtype in (torch.float16, torch.bfloat16):
+        system = system.to(torch.float32)
     return system, draw_starts(probe.starts, n_starts, system, probe.seed, probe.name, sequences)
+
+
+def completed(probe: Any, dataset: xr.Dataset, system: System) -> xr.Dataset:
+    """A result with what it was measured with: settings, floating-point type, and what its inputs are called."""
+    dataset.attrs["dtype"] = str(system.dtype).removeprefix("torch.")
+    return probe.label(_with_labels(dataset, probe.inputs, system) if "input_value" in dataset.coords else dataset)
 
 
 def held_inputs(inputs: Table | None, system: System) -> tuple[np.ndarray, Tensor]:
     """Inputs (input, channel) to hold, the zero input for None, as they were given and as the system takes them.
 
     Raises:
-        ValueError: they are not as wide as the system's input.
+        ValueError: they are not as wide as the system's input, or not tokens of its vocabulary.
 
     """
     given = np.array(inputs) if inputs is not None else np.zeros((1, system.input_size))
     width, came = system.input_size, given.shape[1]
-    require(came == width, "inputs", f"{width} numbers for each input", came)
+    wanted = f"{width} numbers for each input" if width else "none (leave them out): this network takes no input"
+    require(came == width, "inputs", wanted, f"{came} for each" if not width else came)
+    check_tokens(given, system, "inputs")
     return given, torch.as_tensor(given, dtype=system.dtype, device=system.device)
+
+
+def _with_labels(dataset: xr.Dataset, inputs: Table | None, system: System) -> xr.Dataset:
+    """Names of inputs whose numbers do not say what they are: tokens, and what None stands for."""
+    if system.n_tokens is not None:
+        labels = [f"token {row[0]:.0f}" for row in (inputs or ((0.0,),))]
+    elif inputs is None:
+        labels = ["zero" if system.input_size else "no input"]
+    else:
+        return dataset
+    return dataset.assign_coords(input_label=("input", labels, {"long_name": "constant input"}))
 
 
 def table(values: Any, name: str, shape: str) -> Table:

@@ -9,8 +9,10 @@ import torch
 from jaxtyping import Bool, Complex, Float, Int64
 from torch import Tensor
 
+from rnnscope.attractors._forecast import need_jacobians
+from rnnscope.attractors._matrices import pieces
 from rnnscope.attractors._search import N_THREADS, IteratedMap, find_fixed_points, prepared
-from rnnscope.base.errors import require
+from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System
 
@@ -72,25 +74,31 @@ def multipliers_at(
         vectors: whether to find eigenvectors too.
 
     Raises:
-        ValueError: no points, shapes that do not fit, a period that is not positive.
+        ValueError: no points, shapes that do not fit, a period that is not positive; a state too wide for Jacobians.
+        DerivativeError: the derivatives of the step are not those of the map.
 
     """
     require(type(period) is int and period >= 1, "period", "a whole number of at least 1", period)
+    require_derivatives("multipliers_at", system.derivative_problem)
+    need_jacobians("multipliers_at", system)
     states, drive = prepared(system, states, inputs)
     map_ = IteratedMap(system, drive, period)
-    with torch.no_grad(), torch_threads(N_THREADS):
-        derivative = map_.derivative(states)
-        smooth = _smooth(map_, states, derivative).cpu().numpy()
-    matrices = derivative.double().cpu().numpy()
     count, size = len(states), system.state_size
-    values = np.full((count, size), np.nan + 0j)
-    right, left = (np.full((count, size, size), np.nan + 0j) for _ in range(2))
-    for k in np.flatnonzero(smooth):
-        if vectors:
-            values[k], right[k], left[k] = _eigen(matrices[k])
-        else:
-            found = np.linalg.eigvals(matrices[k])
-            values[k] = found[_order(found)]
+    values, smooth = np.full((count, size), np.nan + 0j), np.zeros(count, dtype=bool)
+    right, left = (np.full((count, size, size) if vectors else (0, 0, 0), np.nan + 0j) for _ in range(2))
+    for piece in pieces(count, size):
+        with torch.no_grad(), torch_threads(N_THREADS):
+            own = map_.rows(piece)
+            derivative = own.derivative(states[piece])
+            smooth[piece] = _smooth(own, states[piece], derivative).cpu().numpy()
+        matrices = derivative.double().cpu().numpy()
+        for k in piece.start + np.flatnonzero(smooth[piece]):
+            matrix = matrices[k - piece.start]
+            if vectors:
+                values[k], right[k], left[k] = _eigen(matrix)
+            else:
+                found = np.linalg.eigvals(matrix)
+                values[k] = found[_order(found)]
     return Multipliers(values, right if vectors else None, left if vectors else None, smooth)
 
 
@@ -114,8 +122,10 @@ def _smooth(map_: IteratedMap, states: Tensor, derivative: Tensor) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     directions = torch.randn(_PROBED, states.shape[-1], dtype=torch.float64, generator=generator)
     directions = (directions / directions.norm(dim=-1, keepdim=True)).to(states)
-    # short, as F^k bends the more the longer the cycle; rounding disturbs the quotient by some 1e-5 all the same
-    step = 1e5 * torch.finfo(states.dtype).eps * states.norm(dim=-1, keepdim=True).clamp(min=1)
+    # short, as F^k bends the more the longer the cycle; rounding disturbs the quotient by some 1e-5 all the same, in
+    # single precision by 1e-4, so that it can be short there too
+    units = 1e5 if states.dtype == torch.float64 else 1e4
+    step = units * torch.finfo(states.dtype).eps * states.norm(dim=-1, keepdim=True).clamp(min=1)
     centre, bound = map_(states), 1e-2 * step[:, 0] * (1 + derivative.flatten(1).norm(dim=-1))
     smooth = torch.isfinite(derivative).all(-1).all(-1)
     for direction in (*directions, *-directions):

@@ -36,7 +36,9 @@ def points_dataset(
     for name, (dims, attrs) in _schema(phases, vectors).items():
         filled = np.stack([_filled(row[name], most) for row in rows])
         variables[name] = (("input", "point", *dims), filled, attrs)
-    variables |= _counts(points, rows) | _outcomes(searches, len(held)) | _visited(visited)
+    residual = torch.cat([found.residual.reshape(len(held), -1) for found in searches.values()], 1)
+    alive = torch.isfinite(residual).any(1).tolist()
+    variables |= _counts(points, rows, alive) | _outcomes(searches, len(held)) | _visited(visited)
     values = held.double().cpu().numpy()
     coords = {
         "input": np.arange(len(held)),
@@ -58,7 +60,7 @@ def _at_one_input(
 ) -> dict[str, np.ndarray]:
     count, size = len(points), system.state_size
     multipliers = np.full((count, size), np.nan + 0j)
-    sides = {side: np.full((count, size, size), np.nan + 0j) for side in ("right", "left")}
+    sides = {side: np.full((count, size, size), np.nan + 0j) for side in (("right", "left") if vectors else ())}
     cycle = np.full((count, phases, size), np.nan)
     output = np.full((count, system.output_size), np.nan)
     for period in np.unique(points.period).tolist():
@@ -193,14 +195,14 @@ def _filled(values: np.ndarray, count: int) -> np.ndarray:
     return np.pad(values, [(0, count - len(values)), *[(0, 0)] * (values.ndim - 1)], constant_values=fill)
 
 
-def _counts(points: list[Points], rows: list[dict[str, np.ndarray]]) -> dict[str, tuple]:
+def _counts(points: list[Points], rows: list[dict[str, np.ndarray]], alive: list[bool]) -> dict[str, tuple]:
     kinds = np.array([np.bincount(each.status[each.reachable], minlength=len(STATUS)) for each in points])
     stable = [
         int((each.reachable & np.isin(each.status, (FIXED_POINT, CYCLE)) & (row["stable"] == STABLE)).sum())
         for each, row in zip(points, rows, strict=True)
     ]
     beyond = [int((~each.reachable).sum()) for each in points]
-    degree = [_degree(each, row) for each, row in zip(points, rows, strict=True)]
+    degree = [_degree(each, row) if finite else np.nan for each, row, finite in zip(points, rows, alive, strict=True)]
     return {
         "n_points": (("input", "kind"), kinds.astype(np.int32), {"long_name": "reachable points", "units": "1"}),
         "n_stable": (

@@ -1,5 +1,7 @@
 """Batched Levenberg-Marquardt on F^k(x) - x with exact Jacobians; rows that are done leave the batch."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +9,10 @@ import torch
 from jaxtyping import Float, Int8, Int64
 from torch import Tensor
 
-from rnnscope.base.errors import require
+from rnnscope.attractors._chords import Chords, zero_below
+from rnnscope.attractors._forecast import need_jacobians
+from rnnscope.attractors._matrices import WIDE
+from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System, require_deterministic
 
@@ -17,9 +22,11 @@ SEARCH_STATUS = ("unfinished", "converged", "stationary", "stalled", "escaped")
 # Batches of small solves cost ten times as much on two threads, and MKL's batched LU of 200 × 200 matrices never ends.
 N_THREADS = 1
 
-_MOST_NUMBERS = 2**24  # of a batch of Jacobians in memory at once
+_MOST_NUMBERS = 2**24  # of a batch of Jacobians in memory at once,
+_WIDE_NUMBERS = 2**21  # and of one of wide states: what is beyond the cache takes several times as long
+_PILOTS = 8  # of wide states are searched first, then twice as many at each turn
+_KNOWN_AFTER = 2.0  # seconds in which it shows how long searches take
 _COARSE = 1e3  # slopes so much larger are no slope where no step lowers q
-_ROUNDING = 16  # a zero is allowed so many units of rounding of F^k
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,7 @@ class FixedPointSearch:
         status: (start,): 0 unfinished, more steps are needed than were allowed; 1 converged to a zero; 2 stationary, a
             minimum of q that is not a zero; 3 stalled, no step lowers q and yet its slope is not zero: a kink or a jump
             of the map; 4 escaped, out of bounds.
-        n_iterations: steps taken, (start,).
+        n_iterations: steps taken, without those with the Jacobian of another zero, (start,).
 
     """
 
@@ -60,6 +67,7 @@ def find_fixed_points(
     stationary: float = 1e-4,
     scale: float = 1.0,
     escape: float = 1e12,
+    forecast: Callable[[float], None] | None = None,
 ) -> FixedPointSearch:
     """From each start, go down to a zero of F^k(x) - x, or to a minimum of its length.
 
@@ -67,8 +75,9 @@ def find_fixed_points(
 
     A zero is accepted where ‖r‖ ≤ max(``tolerance``, 16 ε (2 + ‖J‖)) max(1, ‖x‖), ε the unit of rounding, and is then
     polished by two Newton steps as far as they lower ‖r‖. Damping proportional to ‖r‖ keeps convergence quadratic along
-    lines of zeros too. All is computed in the system's dtype: hand over ``system.to(torch.float64)`` for points worth
-    their digits.
+    lines of zeros too. Where the state has more than 100 coordinates, a search may end by Newton steps with the
+    Jacobian of a zero that another has found, if each is at most half as long as the last. All is computed in the
+    system's dtype: hand over ``system.to(torch.float64)`` for points worth their digits.
 
     >>> from rnnscope.systems import as_system
     >>> cell = torch.nn.RNN(1, 1).double()
@@ -89,12 +98,15 @@ def find_fixed_points(
             direction of steepest descent.
         scale: a distance that is typical for states of this network.
         escape: a start whose coordinates exceed this has escaped.
+        forecast: for wide states, called with the seconds that the search still takes, as far as can be told.
 
     Returns:
         A row for each start. That nothing was found is said by ``status``, not by an exception.
 
     Raises:
-        ValueError: no starts, shapes that do not fit, a period or tolerance that is not positive.
+        ValueError: no starts, shapes that do not fit, a period or tolerance that is not positive; a state too wide for
+            Jacobians.
+        DerivativeError: the derivatives of the step are not those of the map.
         NonDeterministicError: the same state and input gave two different answers.
 
     Source: Sussillo & Barak, Neural Computation 25, 2013 (slow points as minima of q); Fan & Yuan, Computing 74, 2005
@@ -105,14 +117,20 @@ def find_fixed_points(
         require(type(value) is int and value >= 1, name, "a whole number of at least 1", value)
     for name, value in (("tolerance", tolerance), ("stationary", stationary), ("scale", scale), ("escape", escape)):
         require(isinstance(value, int | float) and value > 0, name, "a positive number", value)
+    require_derivatives("find_fixed_points", system.derivative_problem)
+    need_jacobians("find_fixed_points", system)
     require_deterministic(system)
     states, drive = prepared(system, states, inputs)
     settings = _Settings(tolerance, max_iterations, stationary / scale, escape)
-    rows = max(1, _MOST_NUMBERS // system.state_size**2)
     with torch.no_grad(), torch_threads(N_THREADS):
         map_ = IteratedMap(system, drive, period)
-        parts = [_search(map_.rows(piece), states[piece], settings) for piece in _slices(len(states), rows)]
-    location, residual, status, n_iterations = (torch.cat(part) for part in zip(*parts, strict=True))
+        if system.state_size > WIDE:
+            found = _search_wide(map_, states, settings, forecast)
+        else:
+            rows = max(1, _MOST_NUMBERS // system.state_size**2)
+            parts = [_search(map_.rows(piece), states[piece], settings) for piece in _slices(len(states), rows)]
+            found = tuple(torch.cat(part) for part in zip(*parts, strict=True))
+    location, residual, status, n_iterations = found
     return FixedPointSearch(location, residual, residual.square() / 2, status, n_iterations)
 
 
@@ -175,16 +193,54 @@ class _Settings:
     escape: float
 
 
-def _search(map_: IteratedMap, start: Tensor, settings: _Settings) -> tuple[Tensor, ...]:
-    location, residual = start.clone(), start.new_full((len(start),), torch.nan)
-    status = torch.full((len(start),), UNFINISHED, dtype=torch.int8, device=start.device)
-    n_iterations = torch.zeros(len(start), dtype=torch.int64, device=start.device)
+def _search_wide(
+    map_: IteratedMap, start: Tensor, settings: _Settings, forecast: Callable[[float], None] | None
+) -> tuple[Tensor, ...]:
+    """A few searches at first, then more at each turn, of those starts that no zero found by then accounts for."""
+    location, residual, status, n_iterations = _blank(start)
+    chords = Chords(settings.tolerance)
+    most = max(1, _WIDE_NUMBERS // start.shape[1] ** 2)
+    # starts come in order of kind: each turn has some of all
+    left = torch.randperm(len(start), generator=torch.Generator().manual_seed(0)).to(start.device)
+    at_once, done, begun = min(_PILOTS, most), 0, time.perf_counter()
+    while len(left):
+        rows, left = left[:at_once], left[at_once:]
+        known = len(chords)
+        found = _search(map_.rows(rows), start[rows], settings, chords)
+        location[rows], residual[rows], status[rows], n_iterations[rows] = found
+        zero = rows[status[rows] == CONVERGED]
+        chords.learn(map_.rows(zero), location[zero])
+        ended, where, length = chords.finish(map_.rows(left), start[left], since=known)
+        location[left[ended]], residual[left[ended]], status[left[ended]] = where, length, CONVERGED
+        stay = torch.ones_like(left, dtype=torch.bool)
+        stay[ended] = False
+        left, at_once, done = left[stay], min(2 * at_once, most), done + len(rows)
+        elapsed = time.perf_counter() - begun
+        if forecast is not None and elapsed >= _KNOWN_AFTER:
+            forecast(elapsed / done * len(left))
+    return location, residual, status, n_iterations
+
+
+def _blank(start: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    count, device = len(start), start.device
+    status = torch.full((count,), UNFINISHED, dtype=torch.int8, device=device)
+    n_iterations = torch.zeros(count, dtype=torch.int64, device=device)
+    return start.clone(), start.new_full((count,), torch.nan), status, n_iterations
+
+
+def _search(map_: IteratedMap, start: Tensor, settings: _Settings, chords: Chords | None = None) -> tuple[Tensor, ...]:
+    location, residual, status, n_iterations = _blank(start)
+    by_chord = torch.zeros_like(status, dtype=torch.bool)
     descent = _Descent(map_, start, settings)
     for iteration in range(settings.max_iterations + 1):
         verdict = descent.verdict()
         done = verdict != UNFINISHED
         if iteration == settings.max_iterations:
             done[:] = True
+        elif chords is not None and iteration:
+            ended = descent.end_by(chords, ~done)
+            verdict[ended], done[ended] = CONVERGED, True
+            by_chord[descent.index[ended]] = True
         if done.any():
             rows = descent.index[done]
             location[rows], residual[rows] = descent.x[done], descent.length[done]
@@ -193,7 +249,7 @@ def _search(map_: IteratedMap, start: Tensor, settings: _Settings) -> tuple[Tens
         if not len(descent.index):
             break
         descent.step()
-    zero = status == CONVERGED
+    zero = (status == CONVERGED) & ~by_chord
     if zero.any():
         location[zero], residual[zero] = _polished(map_.rows(zero), location[zero], residual[zero])
     return location, residual, status, n_iterations
@@ -212,18 +268,17 @@ class _Descent:
         self.finite &= torch.isfinite(self.jacobian).all(-1).all(-1)
         self.length[~self.finite] = torch.nan
         self.damping = torch.full_like(self.length, 1e-2)
+        self.moved = torch.zeros_like(self.finite)
+        self.normal = self.jacobian.mT @ self.jacobian
         self._differentiate()
 
     def _differentiate(self) -> None:
         self.gradient = (self.jacobian.mT @ self.r[..., None])[..., 0]
-        self.normal = self.jacobian.mT @ self.jacobian
         self.size = self.normal.diagonal(dim1=-2, dim2=-1).sum(-1)  # ‖J‖² of Frobenius
 
     def verdict(self) -> Tensor:
         settings, epsilon = self.settings, torch.finfo(self.x.dtype).eps
-        scale = self.x.norm(dim=-1).clamp(min=1)
-        rounding = _ROUNDING * epsilon * (2 + self.size.sqrt())
-        zero = self.length <= rounding.clamp(min=settings.tolerance) * scale
+        zero = self.length <= zero_below(self.x, self.size.sqrt(), settings.tolerance)
         # ∇ log q = 2 ∇q / ‖r‖², for q = ½‖r‖²
         flat = 2 * self.gradient.norm(dim=-1) <= settings.slope * self.length.square()
         stuck = self.damping > 1 / epsilon
@@ -234,6 +289,14 @@ class _Descent:
         for condition, value in ((stuck, STALLED), (flat, STATIONARY), (zero, CONVERGED), (out, ESCAPED)):
             verdict[condition] = value
         return verdict
+
+    def end_by(self, chords: Chords, rows: Tensor) -> Tensor:
+        """Which of some rows are at the end by chord steps; they are put there."""
+        tried = (rows & self.moved).nonzero()[:, 0]
+        ended, where, length = chords.finish(self.map.rows(tried), self.x[tried])
+        ended = tried[ended]
+        self.x[ended], self.length[ended] = where, length
+        return ended
 
     def keep(self, rows: Tensor) -> None:
         self.map = self.map.rows(rows)
@@ -260,6 +323,7 @@ class _Descent:
         shrink = better & (ratio > 0.75)
         self.damping = torch.where(grow, 4 * self.damping, torch.where(shrink, self.damping / 8, self.damping))
         self.damping.clamp_(min=1e-10)
+        self.moved = better
         if better.any():
             self._accept(better, trial, r, length)
 
@@ -274,6 +338,8 @@ class _Descent:
         self.x, self.r = torch.where(column, trial, self.x), torch.where(column, r, self.r)
         self.length = torch.where(better, length, self.length)
         self.jacobian[better] = jacobian
+        self.normal[better] = jacobian.mT @ jacobian
+        self.moved = better
         self._differentiate()
 
 

@@ -1,11 +1,15 @@
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int8, Int64
 from torch import Tensor
 
-from rnnscope.base.errors import require
+from rnnscope.attractors._forecast import need_vectors, seconds_of
+from rnnscope.attractors._matrices import WIDE
+from rnnscope.attractors._running import final_state
+from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.randomness import make_generator
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System, require_deterministic
@@ -59,6 +63,7 @@ def lyapunov_spectrum(
     tolerance: float = 0.02,
     escape: float = 1e12,
     seed: int = 0,
+    forecast: Callable[[float], None] | None = None,
 ) -> Spectrum:
     """Lyapunov exponents along the orbits of a batch of states, each under its own input.
 
@@ -93,9 +98,11 @@ def lyapunov_spectrum(
         tolerance: when an exponent has converged, nats per step.
         escape: a row diverges when a coordinate exceeds it.
         seed: of the first, random tangent vectors, the same for all rows.
+        forecast: for wide states, called with the seconds that are still needed, as far as can be told.
 
     Raises:
-        ValueError: shapes that do not fit, more exponents than states, odd numbers of steps.
+        ValueError: shapes that do not fit, more exponents than states or than memory holds, odd numbers of steps.
+        DerivativeError: the derivatives of the step are not those of the map.
         NonDeterministicError: the step draws random numbers.
 
     Source: Benettin, Galgani, Giorgilli & Strelcyn, Meccanica 15, 1980; Geist, Parlitz & Lauterborn, Progress of
@@ -114,6 +121,8 @@ def lyapunov_spectrum(
     k = size if n_exponents is None else n_exponents
     require(type(k) is int and k >= 1, "n_exponents", "a positive whole number, or None for all", n_exponents)
     require(k <= size, "n_exponents", f"at most {size}, the number of states", k)
+    require_derivatives("lyapunov", system.derivative_problem)
+    need_vectors(n_exponents, system)
     state, input = _checked(system, state, input)
     require_deterministic(system)
     generator = make_generator(seed, "lyapunov/frame")
@@ -128,6 +137,9 @@ def lyapunov_spectrum(
             here = slice(first, first + rows)
             flow = _Flow(system, state[here], input[..., here, :], frame, escape, interval)
             flow.settle(n_transient)
+            if forecast is not None and size > WIDE:
+                seconds = seconds_of(flow.try_interval) / flow.interval
+                forecast(seconds * (n_transient_tangent + n_steps) * math.ceil((len(state) - first) / rows))
             flow.advance(n_transient_tangent)
             sums = torch.stack([flow.advance(length) for length in lengths.tolist()], dim=-1)
             parts.append((sums, flow.state, flow.gone, flow.interval))
@@ -154,7 +166,7 @@ class _Flow:
         if n_steps == 0:
             return
         if self.constant is not None:
-            self.state = self.system.simulate(self.state, self.input, n_steps=n_steps).final
+            self.state = final_state(self.system, self.state, self.input, n_steps)
         else:
             steps = torch.arange(n_steps, device=self.input.device) % len(self.input)
             self.state = self.system.simulate(self.state, self.input[steps]).final
@@ -184,6 +196,14 @@ class _Flow:
             self.time += piece
             self._drop(beyond)
         return sums
+
+    def try_interval(self) -> None:
+        """Do the work of one interval, and keep nothing of it."""
+        state, vectors = self.state, self.frame
+        for step in range(self.interval):
+            drive = self._drive(self.time + step)
+            state, vectors = self.system.step_and_tangent(self.weights, state, drive, vectors)
+        torch.linalg.householder_product(*torch.geqrf(vectors))
 
     def _drive(self, time: int) -> Tensor:
         if self.constant is not None:

@@ -5,6 +5,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rnnscope.attractors._running import picked_and_spread
 from rnnscope.base.errors import require
 from rnnscope.base.randomness import make_generator
 from rnnscope.systems import System
@@ -39,9 +40,10 @@ def draw_starts(
 ) -> Tensor:
     """States (start, state_size) to begin from; the same random numbers for every system.
 
-    'normal(std)': each coordinate independently. 'visited(noise)': from the zero state the system runs along input
-    sequences (sequence, time, channel) drawn at random, and stops at a random time; noise is added, normal, with a
-    standard deviation of ``noise`` times that of the coordinate over all states visited. 'zero': the zero state.
+    'normal(std)': each coordinate independently. 'visited(noise)': from the state in which it begins (zero, unless it
+    has learned another) the system runs along input sequences (sequence, time, channel) drawn at random, and stops at a
+    random time; noise is added, normal, with a standard deviation of ``noise`` times that of the coordinate over all
+    states visited. Where it has left the range of numbers by then, the start is where it began. 'zero': the zero state.
     Otherwise states as given.
 
     Raises:
@@ -73,11 +75,14 @@ def _visited(system: System, sequences: Tensor, noise: Tensor, generator: torch.
     which = torch.randint(len(sequences), (max(n_starts, _SPREAD_OVER),), generator=generator)
     when = torch.randint(n_steps, (n_starts,), generator=generator)
     inputs = sequences[which].movedim(1, 0).to(dtype=system.dtype, device=system.device)
-    zero = inputs.new_zeros(len(which), system.state_size)
-    states = system.simulate(zero, inputs, states=True).states
-    assert states is not None
-    states = states.to(device="cpu", dtype=torch.float64)
-    return states[when, torch.arange(n_starts)] + noise * states.flatten(0, 1).std(0)
+    picked, spread = picked_and_spread(system, inputs, when)
+    states = (picked + noise * spread).to(system.dtype)  # what is finite in double precision need not be so in single
+    finite = torch.isfinite(states).all(-1, keepdim=True)
+    if finite.all():
+        return states
+    with torch.no_grad():
+        begin = system.initial_state(system.weights, inputs)[:n_starts].to(device="cpu", dtype=system.dtype)
+    return torch.where(finite, states, begin.nan_to_num(0.0))
 
 
 def checked_sequences(
@@ -93,11 +98,22 @@ def checked_sequences(
             f"run.give(sequences=sequences), rnnscope data RUN --sequences u.npy; without any {otherwise}"
         )
     sequences = torch.as_tensor(sequences)
-    fits = sequences.dim() == 3 and sequences.numel() > 0 and sequences.shape[2] == system.input_size
+    fits = sequences.dim() == 3 and min(sequences.shape[:2]) > 0 and sequences.shape[2] == system.input_size
     expected = f"shape (sequence, time, {system.input_size})"
     require(fits, "sequences", expected, tuple(sequences.shape))
     require(bool(torch.isfinite(sequences).all()), "sequences", "finite numbers", "some that are not")
+    check_tokens(sequences, system, "sequences")
     return sequences
+
+
+def check_tokens(values: Tensor | np.ndarray, system: System, name: str) -> None:
+    """ValueError unless values are tokens, where the system's input is one."""
+    if system.n_tokens is not None:
+        given = torch.as_tensor(values)
+        good = (given >= 0) & (given < system.n_tokens) & (given == given.round())
+        wrong = given[~good].reshape(-1)[:1].tolist()
+        expected = f"tokens, whole numbers from 0 to {system.n_tokens - 1}, such as [[0], [1]]"
+        require(not wrong, name, expected, *wrong or [None])
 
 
 def _parsed(text: str) -> tuple[str, float] | None:

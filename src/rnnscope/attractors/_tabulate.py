@@ -103,8 +103,10 @@ def _outputs(system: System, held: Tensor, orbit: np.ndarray) -> tuple[np.ndarra
         return nothing, nothing, nothing
     states = torch.as_tensor(orbit, dtype=system.dtype, device=system.device)
     weights = system.weights
-    outputs = system.outputs_on(weights, states, system.drive(weights, held.expand(len(states), -1))).cpu().numpy()
-    return outputs.mean(0), outputs.min(0), outputs.max(0)
+    outputs = system.outputs_on(weights, states, system.drive(weights, held.expand(len(states), -1)))
+    outputs = outputs.double().cpu().numpy()
+    with np.errstate(over="ignore", invalid="ignore"):  # of a readout that leaves the range of numbers
+        return outputs.mean(0), outputs.min(0), outputs.max(0)
 
 
 def _dataset(

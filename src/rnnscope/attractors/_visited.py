@@ -5,12 +5,17 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from rnnscope.attractors._matrices import WIDE
+from rnnscope.attractors._points import distinct_points
+from rnnscope.attractors._running import MOST_NUMBERS, driven_states, final_state, held_states
 from rnnscope.systems import System
 
-_LATER = 10  # times as long as the orbits that are kept
+LATER = 10  # times as long as the orbits that are kept
 _SEQUENCES = 32  # at most
 _STATES = 2048  # of those along sequences, kept to draw from
 _MOMENTS = 16  # of an orbit, ever further apart, kept to draw from
+_PIECES = 20  # of a long run of wide states, after each of which it is seen
+_MET = 1e-9  # which are nearer to each other than this, relative to 1 + ‖x‖, or have moved by no more
 
 
 @dataclass(frozen=True)
@@ -41,42 +46,63 @@ class Visited:
 
 
 def states_along(system: System, sequences: Tensor) -> Tensor:
-    """States (time, sequence, state) from zero along input sequences (sequence, time, channel)."""
-    chosen = torch.linspace(0, len(sequences) - 1, min(len(sequences), _SEQUENCES)).long()
-    inputs = sequences[chosen].movedim(1, 0).to(dtype=system.dtype, device=system.device)
-    states = system.simulate(inputs.new_zeros(len(chosen), system.state_size), inputs, states=True).states
-    assert states is not None
-    return states
+    """States (time, sequence, state) from where the network begins along input sequences (sequence, time, channel)."""
+    fit = max(1, MOST_NUMBERS // (sequences.shape[1] * system.state_size))
+    chosen = torch.linspace(0, len(sequences) - 1, min(len(sequences), _SEQUENCES, fit)).long()
+    return driven_states(system, sequences[chosen].movedim(1, 0).to(dtype=system.dtype, device=system.device))
 
 
 def visited_states(
     system: System, begins: Tensor, input: Tensor, n_steps: int, along: Tensor | None, escape: float
 ) -> Visited:
-    """Orbits at a constant input from ``begins``, without those that escape, and the states ``along`` sequences."""
-    orbits = system.simulate(begins, input.expand(len(begins), -1), n_steps=n_steps, states=True).states
-    assert orbits is not None
+    """Orbits at a constant input from ``begins`` and states ``along`` sequences, without what escapes; if nothing is
+    left, ``begins``."""
+    weights = system.weights
+    drive = system.drive(weights, input.expand(len(begins), -1))
+    orbits = held_states(system, weights, begins, drive, n_steps)
     bounded = (orbits.abs().amax((0, 2)) <= escape).nonzero()[:, 0]  # NaN is not
     orbits = orbits[:, bounded]
     moments = torch.logspace(0, 1, _MOMENTS, base=n_steps).round().long().unique() - 1
     pool, passed = [orbits[moments].flatten(0, 1)], [orbits.flatten(0, 1)]
-    if along is not None:
-        flat = along.flatten(0, 1)
+    flat = begins[:0] if along is None else along.flatten(0, 1)
+    flat = flat[flat.abs().amax(-1) <= escape] if len(flat) else flat
+    if len(flat):
         pool.append(flat[torch.linspace(0, len(flat) - 1, min(len(flat), _STATES)).long()])
         passed.append(flat)
     elif not len(bounded):
         pool, passed = [begins], [begins]
-    ends, later = _run_on(system, orbits[-1], input, _LATER * n_steps, escape)
-    everything = torch.cat([*passed, *later])
-    return Visited(torch.cat(pool), ends, everything.amin(0), everything.amax(0))
+    ends, later = _run_on(system, orbits[-1], input, LATER * n_steps, escape)
+    boxes = [(part.amin(0), part.amax(0)) for part in (*passed, *later) if len(part)]
+    low, high = (torch.stack(side) for side in zip(*boxes, strict=True))
+    return Visited(torch.cat(pool), ends, low.amin(0), high.amax(0))
 
 
 def _run_on(system: System, ends: Tensor, input: Tensor, n_steps: int, escape: float) -> tuple[Tensor, list[Tensor]]:
     """Where orbits end much later, and that as states passed: slow ones leave the box of their first steps."""
     if not len(ends):
         return ends, []
-    final = system.simulate(ends, input.expand(len(ends), -1), n_steps=n_steps).final
+    final = (_ends_of_few if ends.shape[1] > WIDE else _ends)(system, ends, input, n_steps)
     kept = final[final.abs().amax(-1) <= escape]
     return (kept, [kept]) if len(kept) else (ends, [])
+
+
+def _ends(system: System, begins: Tensor, input: Tensor, n_steps: int) -> Tensor:
+    return final_state(system, begins, input.expand(len(begins), -1), n_steps)
+
+
+def _ends_of_few(system: System, begins: Tensor, input: Tensor, n_steps: int) -> Tensor:
+    """The same, where steps are dear: orbits that have met go on as one, and those that rest go no further."""
+    state, which = begins, torch.arange(len(begins), device=begins.device)
+    piece = -(-n_steps // _PIECES)
+    for begin in range(0, n_steps, piece):
+        near = _MET * (1 + state.norm(dim=-1))
+        kept, label = distinct_points(state, torch.zeros_like(near), near / 2)
+        state, which = state[kept], label[which]
+        before = state
+        state = _ends(system, state, input, min(piece, n_steps - begin))
+        if ((state - before).abs().amax(-1) <= _MET * (1 + state.abs().amax(-1))).all():
+            break
+    return state[which]
 
 
 def starts_around(visited: Visited, n_starts: int, noise: tuple[float, ...], generator: torch.Generator) -> Tensor:

@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 import torch
 import xarray as xr
-from torch import nn
+from torch import Tensor, nn
 
+from rnnscope.attractors._forecast import Forecast, need_jacobians, seconds_of
 from rnnscope.attractors._limits import Effort, find_limits
-from rnnscope.attractors._opening import begin, held_inputs, put_in_order, with_starts
+from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._sets import group_limits
 from rnnscope.attractors._starts import need_sequences
 from rnnscope.attractors._tabulate import tabulate
@@ -107,14 +108,18 @@ class Attractors(Probe):
 
         Raises:
             UnsupportedModelError: not a network that can be read as a map.
-            ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
+            DerivativeError: the derivatives of its step are not those of the map.
+            ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences; a state of
+                more than 4500 numbers, of which Jacobians cannot be afforded.
             NonDeterministicError: the same state and input gave two different answers.
 
         """
         if self.starts is None:
             return with_starts(self, sequences).measure(system, sequences)
-        system, starts = begin(self, system, self.n_starts, sequences)
+        system, starts = begin(self, system, self.n_starts, sequences, derivatives=True)
+        need_jacobians(self.name, system)
         inputs, held = held_inputs(self.inputs, system)
+        forecast = Forecast(self.name, system, f"fewer starts (n_starts={self.n_starts}), steps, inputs or epochs")
         effort = Effort(
             n_transient=self.n_transient,
             n_steps=self.n_steps,
@@ -125,7 +130,18 @@ class Attractors(Probe):
         )
         n = len(starts)
         with torch.no_grad():
+            if forecast.wide:
+                forecast.say(self._first_look(system, held.repeat_interleave(n, 0), starts.repeat(len(inputs), 1)))
             limits = find_limits(system, held.repeat_interleave(n, 0), starts.repeat(len(inputs), 1), effort)
             groups = [group_limits(limits[k * n : (k + 1) * n]) for k in range(len(inputs))]
             sizes = min(self.n_exponents, system.state_size), min(self.n_multipliers, system.state_size)
-            return self.label(tabulate(system, held, inputs, groups, *sizes))
+            return completed(self, tabulate(system, held, inputs, groups, *sizes), system)
+
+    def _first_look(self, system: System, inputs: Tensor, starts: Tensor) -> float:
+        """Seconds until most sets are known: those that are not take four or sixteen times as long."""
+        weights = system.weights
+        drive = system.drive(weights, inputs)
+        vectors = starts[..., None].expand(-1, -1, min(self.n_exponents, system.state_size)).contiguous()
+        step = seconds_of(lambda: system.step(weights, starts, drive))
+        tangent = seconds_of(lambda: system.step_and_tangent(weights, starts, drive, vectors))
+        return (self.n_transient + 8 * self.max_period) * step + 1.25 * self.n_steps * (step + tangent)

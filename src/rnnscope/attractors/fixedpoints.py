@@ -9,11 +9,12 @@ import xarray as xr
 from torch import Tensor, nn
 
 from rnnscope.attractors._collect import Collecting, collect
-from rnnscope.attractors._opening import begin, held_inputs, put_in_order, with_starts
+from rnnscope.attractors._forecast import Forecast, need_jacobians, seconds_of
+from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._points_dataset import points_dataset
-from rnnscope.attractors._search import N_THREADS, FixedPointSearch, find_fixed_points
+from rnnscope.attractors._search import N_THREADS, FixedPointSearch, IteratedMap, find_fixed_points
 from rnnscope.attractors._starts import checked_sequences, need_sequences
-from rnnscope.attractors._visited import Visited, starts_around, states_along, visited_states
+from rnnscope.attractors._visited import LATER, Visited, starts_around, states_along, visited_states
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.base.randomness import make_generator
@@ -21,6 +22,7 @@ from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System
 
 _ESCAPE = 1e12  # a coordinate beyond this has left every bound
+_FEW_JACOBIANS = 40  # that the searches of wide states take at least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,9 @@ class FixedPoints(Probe):
     Whether points are missing cannot be known, but a test is: for a map that sends some ball into itself, as networks
     with bounded states do, the signs of det(1 - DF) over all fixed points sum to 1 (the Brouwer degree). ``degree`` is
     that sum; NaN where a multiplier of a reachable point is 1 or unknown, or there is a continuum. Beyond reach, points
-    with a multiplier of 1 are left out: saturated gates hold a state that is far away, as far as can be computed.
+    with a multiplier of 1 are left out: saturated gates hold a state that is far away, as far as can be computed. Where
+    the map is finite nowhere, as with weights that are NaN, there are no points, every search has escaped, and
+    ``degree`` is NaN.
 
     A point is reachable if it lies in the box of all states passed, and of where the orbits are ten times later,
     widened by ``margin`` of its width on each side. The others are marked and not counted. The scale is the root mean
@@ -131,18 +135,24 @@ class FixedPoints(Probe):
 
         Raises:
             UnsupportedModelError: not a network that can be read as a map.
-            ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences.
+            DerivativeError: the derivatives of its step are not those of the map.
+            ValueError: inputs, starts or sequences of the wrong width; 'visited' starts without sequences; a state of
+                more than 4500 numbers, of which Jacobians cannot be afforded.
             NonDeterministicError: the same state and input gave two different answers.
 
         """
         if self.starts is None:
             return with_starts(self, sequences).measure(system, sequences)
-        system, begins = begin(self, system, self.n_orbits, sequences)
+        system, begins = begin(self, system, self.n_orbits, sequences, derivatives=True)
+        need_jacobians(self.name, system)
         _, held = held_inputs(self.inputs, system)
+        forecast = Forecast(self.name, system, f"fewer starts (n_starts={self.n_starts}), inputs or epochs")
         with torch.no_grad(), torch_threads(N_THREADS):
             along = states_along(system, checked_sequences(sequences, system)) if self.needs_sequences else None
+            if forecast.wide:
+                forecast.say(self._at_least(system, begins, held))
             visited = [visited_states(system, begins, u, self.n_steps, along, _ESCAPE) for u in held]
-            searches = {period: self._search(system, held, visited, period) for period in self.periods}
+            searches = {period: self._search(system, held, visited, period, forecast) for period in self.periods}
             n = self.n_starts
             settings = Collecting(self.distinct, self.margin, self.slow, self.neutral, self.extent, self.tolerance)
             points = []
@@ -152,9 +162,20 @@ class FixedPoints(Probe):
             dataset = points_dataset(
                 system, held, points, searches, visited, neutral=self.neutral, vectors=self.vectors
             )
-        return self.label(dataset)
+        return completed(self, dataset, system)
 
-    def _search(self, system: System, held: Tensor, visited: list[Visited], period: int) -> FixedPointSearch:
+    def _at_least(self, system: System, begins: Tensor, held: Tensor) -> float:
+        """Seconds for the orbits, and for the searches if few of them need Jacobians of their own."""
+        weights = system.weights
+        drive = system.drive(weights, held[:1].expand(len(begins), -1))
+        step = seconds_of(lambda: system.step(weights, begins, drive))
+        one = IteratedMap(system, drive, max(self.periods), weights).rows(slice(1))
+        jacobian = seconds_of(lambda: torch.linalg.cholesky_ex(torch.matmul(*[one.derivative(begins[:1])] * 2)))
+        return len(held) * ((1 + LATER) * self.n_steps * step + _FEW_JACOBIANS * jacobian)
+
+    def _search(
+        self, system: System, held: Tensor, visited: list[Visited], period: int, forecast: Forecast
+    ) -> FixedPointSearch:
         starts = [
             starts_around(each, self.n_starts, self.noise, make_generator(self.seed, f"{self.name}/{period}"))
             for each in visited
@@ -168,6 +189,7 @@ class FixedPoints(Probe):
             max_iterations=self.max_iterations,
             scale=float(np.median([each.scale for each in visited])),
             escape=_ESCAPE,
+            forecast=forecast.say,
         )
 
 

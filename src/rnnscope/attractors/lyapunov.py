@@ -8,7 +8,8 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._opening import begin, held_inputs, put_in_order, with_starts
+from rnnscope.attractors._forecast import Forecast, need_vectors
+from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._spectrum import CONVERGED, DIVERGED, NOT_CONVERGED, Spectrum, lyapunov_spectrum
 from rnnscope.attractors._starts import checked_sequences, need_sequences
 from rnnscope.base.errors import require
@@ -113,6 +114,7 @@ class Lyapunov(Probe):
 
         Raises:
             UnsupportedModelError: not a network that can be read as a map.
+            DerivativeError: the derivatives of its step are not those of the map.
             ValueError: more exponents than states; inputs, starts or sequences of the wrong width, or not there; a
                 closed loop where the output is not as wide as the input.
             NonDeterministicError: the step draws random numbers.
@@ -120,7 +122,8 @@ class Lyapunov(Probe):
         """
         if self.starts is None:
             return with_starts(self, sequences).measure(system, sequences)
-        system, starts = begin(self, system, self.n_starts, sequences)
+        system, starts = begin(self, system, self.n_starts, sequences, derivatives=True)
+        need_vectors(self.n_exponents, system)
         if self.drive == "closed":
             system = _fed_its_output(system)
             starts = torch.cat([starts, starts.new_zeros(len(starts), system.output_size)], dim=-1)
@@ -139,8 +142,11 @@ class Lyapunov(Probe):
             tolerance=self.tolerance,
             escape=self.escape,
             seed=self.seed,
+            forecast=Forecast(
+                self.name, system, "fewer exponents (n_exponents=3), starts, steps, inputs or epochs"
+            ).say,
         )
-        return self.label(self._dataset(system, inputs, found))
+        return completed(self, self._dataset(system, inputs, found), system)
 
     def _inputs(self, system: System, sequences: Any) -> Tensor:
         """Inputs (input, channel) that are held, or sequences (time, input, channel)."""

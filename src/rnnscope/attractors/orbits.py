@@ -8,7 +8,9 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._opening import begin, held_inputs, put_in_order, with_starts
+from rnnscope.attractors._forecast import Forecast, seconds_of
+from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
+from rnnscope.attractors._running import MOST_NUMBERS, held_states
 from rnnscope.attractors._starts import need_sequences
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
@@ -104,12 +106,23 @@ class Orbits(Probe):
         """
         if self.starts is None:
             return with_starts(self, sequences).measure(system, sequences)
-        system, starts = begin(self, system, self.n_starts, sequences)
+        system, starts = begin(self, system, self.n_starts, sequences, derivatives=False)
         inputs, held = held_inputs(self.inputs, system)
         with torch.no_grad():
+            self._forecast(system, held, starts)
             bundle = _Bundle(self, system, held.repeat_interleave(len(starts), 0), starts.repeat(len(inputs), 1))
             bundle.run()
-        return self.label(self._dataset(system, inputs, bundle))
+        return completed(self, self._dataset(system, inputs, bundle), system)
+
+    def _forecast(self, system: System, held: Tensor, starts: Tensor) -> None:
+        forecast = Forecast(
+            self.name, system, f"fewer steps (n_transient={self.n_transient}), starts, inputs or epochs"
+        )
+        if forecast.wide:
+            weights = system.weights
+            drive, states = system.drive(weights, held.repeat_interleave(len(starts), 0)), starts.repeat(len(held), 1)
+            step = seconds_of(lambda: system.step(weights, states, drive))
+            forecast.say(step * (self.n_transient + self.n_keep))
 
     def _dataset(self, system: System, inputs: np.ndarray, bundle: "_Bundle") -> xr.Dataset:
         grid = (len(inputs), self.n_starts)
@@ -198,10 +211,15 @@ class _Bundle:
         self, time: int, n_steps: int, before: Tensor, inputs: Tensor, escaped: Tensor, resting: Tensor
     ) -> None:
         """Go through the block of the rows in question again, state by state, and decide."""
-        chosen = escaped | resting
-        states = self.system.simulate(before[chosen], inputs[chosen], n_steps=n_steps, states=True).states
-        assert states is not None
-        rows = self.active[chosen]
+        stay = torch.ones_like(escaped)
+        at_once = max(1, MOST_NUMBERS // (8 * n_steps * self.system.state_size))
+        for chosen in (escaped | resting).nonzero()[:, 0].split(at_once):
+            stay[chosen] = ~self._look_again(time, n_steps, before[chosen], inputs[chosen], self.active[chosen])
+        self.active, self.state = self.active[stay], self.state[stay]
+
+    def _look_again(self, time: int, n_steps: int, before: Tensor, inputs: Tensor, rows: Tensor) -> Tensor:
+        """Which of these rows have diverged or settled."""
+        states = held_states(self.system, self.weights, before, self.system.drive(self.weights, inputs), n_steps)
         beyond = _beyond(states, self.probe.escape)
         gone = beyond.any(0)
         first = beyond.int().argmax(0)[gone] + time + 1
@@ -211,15 +229,13 @@ class _Bundle:
         for row, step in zip(rows[gone].tolist(), first.tolist(), strict=True):
             self._blank(row, step)
 
-        path = torch.cat([before[chosen][None], states])
+        path = torch.cat([before[None], states])
         still = ~gone & _at_rest(path, self.probe.tolerance)
         settled = rows[still]
         self.status[settled] = SETTLED
         self.settled_at[settled] = time + 1
         self._fill(settled, time + n_steps)
-        stay = torch.ones_like(chosen)
-        stay[chosen] = ~(gone | still)
-        self.active, self.state = self.active[stay], self.state[stay]
+        return gone | still
 
     def _keep(self, kept: Tensor, block: Tensor, time: int) -> None:
         """Store that part of a block (time, row, …) which lies after the transient."""

@@ -86,6 +86,21 @@ def require(condition: object, argument: str, expected: str, came: object) -> No
         raise ValueError(f"{argument}: expected {expected}, came {came!r}")
 
 
+def require_derivatives(what: str, problem: str | None) -> None:
+    """Raise a DerivativeError, saying what can be measured instead, unless ``problem`` is None.
+
+    Args:
+        what: the probe or function that differentiates a step.
+        problem: why derivatives of the step are not those of its map; None: they are.
+
+    """
+    if problem is not None:
+        raise DerivativeError(
+            f"{what}: expected a step whose derivatives are those of its map; {problem}. Orbits need no derivatives: "
+            "Orbits(inputs=…).measure(system), or run.probe('orbits')"
+        )
+
+
 def require_numbers(settings: Any) -> None:
     """Raise a ValueError unless every field of a dataclass that is declared as ``float`` holds a finite number.
 

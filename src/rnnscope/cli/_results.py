@@ -32,16 +32,21 @@ def phases_data(run: "Run", name: str, dataset: "xarray.Dataset") -> list[dict[s
 
 
 def phases_table(run: "Run", name: str, dataset: "xarray.Dataset") -> Table | None:
-    """The same as a table; None where there is no table for this probe."""
+    """The same as a table, under which it says what was not looked at; None where there is none for this probe."""
+    from rnnscope.report._series import coverage_words
+
     if name == "orbits":
-        return _orbit_table(run, dataset)
-    if name == "attractors":
-        return _attractor_table(dataset)
-    if name == "fixedpoints":
-        return _point_table(dataset)
-    if name == "lyapunov":
-        return _exponent_table(dataset)
-    return None
+        table = _orbit_table(run, dataset)
+    elif name == "attractors":
+        table = _attractor_table(dataset)
+    elif name == "fixedpoints":
+        table = _point_table(dataset)
+    elif name == "lyapunov":
+        table = _exponent_table(dataset)
+    else:
+        return None
+    table.caption, table.caption_justify = coverage_words(dataset) or None, "left"
+    return table
 
 
 def _orbit_table(run: "Run", orbits: "xarray.Dataset") -> Table:
@@ -49,7 +54,8 @@ def _orbit_table(run: "Run", orbits: "xarray.Dataset") -> Table:
     from rnnscope.attractors import summarise_orbits
     from rnnscope.report import story
 
-    table = _table("epochs", f"state at {orbits.sizes['input']} inputs", "loss", "holds for")
+    n_inputs = orbits.sizes["input"]
+    table = _table("epochs", f"state at {n_inputs} inputs" if n_inputs > 1 else "state", "loss", "holds for")
     for phase in story.phases(summarise_orbits(orbits), run.scalars):
         losses = (phase.loss_first, phase.loss_last)
         table.add_row(
@@ -64,7 +70,8 @@ def _orbit_table(run: "Run", orbits: "xarray.Dataset") -> Table:
 def _holds_for(phase: "Phase") -> str:
     """In what part of its epochs the counts are these, and between which numbers of oscillating inputs they vary."""
     least, most = phase.oscillates_least, phase.oscillates_most
-    return f"{phase.share:.0%}" + (f", {least}–{most} oscillate" if least < most else "")
+    varies = "" if least == most else ", oscillates at times" if most == 1 else f", {least}–{most} oscillate"
+    return f"{phase.share:.0%}" + varies
 
 
 def _attractor_table(attractors: "xarray.Dataset") -> Table:
@@ -79,6 +86,7 @@ def _attractor_table(attractors: "xarray.Dataset") -> Table:
 
 def _point_table(points: "xarray.Dataset") -> Table:
     """Epochs, inputs, what there is, and the slowest time constant of a stable point."""
+    from rnnscope.figures._data import are_scalar
     from rnnscope.report._attractor_rows import inputs_words
     from rnnscope.report.point_story import point_phases
 
@@ -88,9 +96,7 @@ def _point_table(points: "xarray.Dataset") -> Table:
         epochs = _epochs(phase)
         for group in phase.groups:
             slowest = "" if group.slowest != group.slowest else f"{group.slowest:.3g}"
-            table.add_row(
-                epochs, inputs_words(group.inputs, group.values, group.share, n_inputs), group.words(), slowest
-            )
+            table.add_row(epochs, inputs_words(group, n_inputs, scalar=are_scalar(points)), group.words(), slowest)
             epochs = ""
     return table
 

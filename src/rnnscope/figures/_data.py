@@ -19,7 +19,8 @@ def by_step(data: "xarray.Dataset") -> "xarray.Dataset":
     """The Dataset with a ``step`` dimension and an ``epoch`` for each step, in the order of the epochs.
 
     What a probe found for a single network has neither; it becomes one step, of epoch 0 unless it says
-    otherwise.
+    otherwise. Epochs at which the weights are not finite are left out, and noted in an attribute of ``epoch``, unless
+    there are no others.
     """
     if "step" not in data.dims:
         single = {name: data.coords[name].item() for name in ("epoch", "loss") if name in data.coords}
@@ -31,23 +32,41 @@ def by_step(data: "xarray.Dataset") -> "xarray.Dataset":
     epochs = data["epoch"].values
     if np.any(np.diff(epochs) < 0):
         data = data.isel(step=np.argsort(epochs, kind="stable"))
-    return data
+    return _of_finite_weights(data)
+
+
+def _of_finite_weights(data: "xarray.Dataset") -> "xarray.Dataset":
+    if "weights_finite" not in data.coords or bool(data["weights_finite"].all()):
+        return data
+    finite = data["weights_finite"].values
+    lost = data["epoch"].values[~finite].tolist()
+    data = data.isel(step=finite) if finite.any() else data.drop_vars("weights_finite")
+    epoch = data["epoch"]
+    return data.assign_coords(epoch=(epoch.dims, epoch.values, {**epoch.attrs, "not_finite": lost}))
+
+
+def not_finite(data: "xarray.Dataset") -> list[int]:
+    """The epochs that were looked at, but whose weights are not finite, of what ``by_step`` gives."""
+    return [int(epoch) for epoch in np.atleast_1d(data["epoch"].attrs.get("not_finite", []))]
 
 
 def looked_at(data: "xarray.Dataset") -> tuple[int, int]:
     """At how many epochs it was measured, and how many the run has: as many, where nobody says."""
-    epochs = data["epoch"]
-    return epochs.size, max(int(epochs.attrs.get("epochs_in_run", epochs.size)), epochs.size)
+    n = len({*data["epoch"].values.tolist(), *not_finite(data)})
+    return n, max(int(data["epoch"].attrs.get("epochs_in_run", n)), n)
 
 
 def epoch_label(data: "xarray.Dataset", n_drawn: int | None = None) -> str:
     """The label of an axis of epochs: it says how many of them were looked at, and drawn, where it is not all."""
     n_looked_at, n_in_run = looked_at(data)
-    parts = [f"{n_drawn} drawn"] if n_drawn is not None and n_drawn < n_looked_at else []
+    n_lost = len(not_finite(data))
+    parts = [f"{n_drawn} drawn"] if n_drawn is not None and n_drawn < n_looked_at - n_lost else []
     if n_looked_at < n_in_run:
         parts.append(f"{n_looked_at} of {n_in_run} looked at")
     elif parts:
         parts = [f"{n_drawn} of {n_looked_at} drawn"]
+    if n_lost:
+        parts.append(f"weights not finite at {n_lost}")
     return f"epoch ({', '.join(parts)})" if parts else "epoch"
 
 
@@ -57,6 +76,11 @@ def column(data: "xarray.Dataset", name: str) -> np.ndarray:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     return values if values.ndim == 1 else np.arange(data.sizes["input"], dtype=float)
+
+
+def are_scalar(data: "xarray.Dataset") -> bool:
+    """Whether inputs are single numbers that are known."""
+    return "input_value" in data.coords and data["input_value"].shape[1:] in ((), (1,))
 
 
 def choose_inputs(data: "xarray.Dataset", inputs: int | Sequence[int] | None, *, everything: bool) -> list[int]:
@@ -154,14 +178,20 @@ def input_name(data: "xarray.Dataset", position: int, *, value: bool = True) -> 
     else its value, or its index where that is not known."""
     values = np.atleast_1d(data["input_value"].values[position]) if "input_value" in data.coords else np.empty(0)
     number = f"{values[0] + 0.0:.3g}" if values.size == 1 else ""
+    if values.size and not values.any() and data.sizes.get("input") == 1:
+        return "zero"
     if "input_label" in data.coords:
         label = str(data["input_label"].values[position])
         told = not value or not number or number in label or label.startswith("zero")
-        return label if told else f"{label} ({number})"
+        return label if told else f"{label} ({_signed(number)})"
     if values.size > 1:
         shown = ", ".join(f"{each:.3g}" for each in values[:4]) + (", …" if values.size > 4 else "")
-        return f"({shown})"
-    return number or str(int(data["input"].values[position]) if "input" in data.coords else position)
+        return f"({_signed(shown)})"
+    return _signed(number) or str(int(data["input"].values[position]) if "input" in data.coords else position)
+
+
+def _signed(number: str) -> str:
+    return number.replace("-", "−")
 
 
 def loss_curve(

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NAMED_ROW_HEIGHT, MOST_ROWS = 0.15, 12  # inches: a name beside each row
 
-def draw_kinds(axes: "Axes", summary: "xarray.Dataset", strip: Strip) -> None:
+
+def draw_kinds(axes: "Axes", summary: "xarray.Dataset", strip: Strip, n_labels: int = 4) -> None:
     from matplotlib.colors import ListedColormap
 
     n_rows = len(strip.order)
@@ -32,7 +34,7 @@ def draw_kinds(axes: "Axes", summary: "xarray.Dataset", strip: Strip) -> None:
                 interpolation="nearest",
             )
     labels = row_labels(summary, strip.order)
-    shown = sorted({round(at) for at in np.linspace(0, n_rows - 1, min(n_rows, 4))})
+    shown = sorted({round(at) for at in np.linspace(0, n_rows - 1, min(n_rows, n_labels))})
     axes.set_yticks(shown, [labels[at] for at in shown])
     axes.set_ylim(-0.5, n_rows - 0.5)
     _style.corner_label(axes, f"kind of motion over {input_axis_label(summary)}")
@@ -55,10 +57,11 @@ def draw(summary: "xarray.Dataset") -> "Figure":
     from matplotlib.patches import Patch
 
     with _style.matplotlib_style():
-        figure = _style.new_matplotlib_figure(0.8 + 0.1 * min(summary.sizes["input"], 12))
+        n_rows, named = min(summary.sizes["input"], MOST_ROWS), "input_label" in summary.coords
+        figure = _style.new_matplotlib_figure(0.8 + (NAMED_ROW_HEIGHT if named else 0.1) * n_rows)
         axes = figure.subplots()
         strip = Strip.of(summary)
-        draw_kinds(axes, summary, strip)
+        draw_kinds(axes, summary, strip, n_rows if named else 4)
         axes.set_xlabel(epoch_label(summary))
         colours: dict[str, str] = dict(zip(_style.KINDS, _style.KIND_COLOURS, strict=True))
         entries = [Patch(color=colours[kind], label=kind) for kind in present_kinds(summary)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import choose_inputs, flags, input_name
+from rnnscope.figures._data import are_scalar, choose_inputs, flags, input_name
 from rnnscope.figures._orbit_layers import Columns, make_columns
 from rnnscope.figures._style import KINDS
 
@@ -86,10 +86,9 @@ def _ranked_kinds(codes: np.ndarray, columns: Columns) -> np.ndarray:
 
 def row_labels(summary: "xarray.Dataset", order: list[int]) -> list[str]:
     """What stands beside each row of the strip: the name of the input, or its value, or its index."""
-    vectors = "input_value" in summary.coords and summary["input_value"].shape[1:] not in ((), (1,))
-    if vectors and "input_label" not in summary.coords:
-        return [str(at) for at in order]
-    return [input_name(summary, at, value=False) for at in order]
+    if "input_label" in summary.coords or are_scalar(summary):
+        return [input_name(summary, at, value=False) for at in order]
+    return [str(at) for at in order]
 
 
 def present_kinds(summary: "xarray.Dataset") -> list[str]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnscope.figures import _style
 from rnnscope.figures._data import epoch_label, input_axis_label
-from rnnscope.figures._kind_matplotlib import remarks
+from rnnscope.figures._kind_matplotlib import MOST_ROWS, NAMED_ROW_HEIGHT, remarks
 from rnnscope.figures._kinds import row_labels
 from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS, limit_words
 from rnnscope.figures._stacks import EMPTY, SPLIT_WORDS, Stacks
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ROW_HEIGHT, STACKED_ROW_HEIGHT = 0.1, 0.2  # inches
 
 
-def draw_stacks(axes: "Axes", attractors: "xarray.Dataset", stacks: Stacks) -> None:
+def draw_stacks(axes: "Axes", attractors: "xarray.Dataset", stacks: Stacks, n_labels: int = 4) -> None:
     from matplotlib.colors import ListedColormap
 
     n_rows = len(stacks.order)
@@ -35,7 +35,7 @@ def draw_stacks(axes: "Axes", attractors: "xarray.Dataset", stacks: Stacks) -> N
         interpolation="nearest",
     )
     labels = row_labels(attractors, stacks.order)
-    n_labels = n_rows if n_rows <= 6 and stacks.n_levels > 1 else min(n_rows, 4)
+    n_labels = n_rows if n_rows <= 6 and stacks.n_levels > 1 else min(n_rows, n_labels)
     shown = sorted({round(at) for at in np.linspace(0, n_rows - 1, n_labels)})
     axes.set_yticks(shown, [labels[at] for at in shown])
     axes.set_ylim(-0.5, n_rows - 0.5)
@@ -60,10 +60,11 @@ def stack_remarks(stacks: Stacks, *, gaps: bool) -> "list[Artist]":
 def draw(attractors: "xarray.Dataset") -> "Figure":
     with _style.matplotlib_style():
         stacks = Stacks.of(attractors)
-        height = STACKED_ROW_HEIGHT if stacks.n_levels > 1 else ROW_HEIGHT
-        figure = _style.new_matplotlib_figure(0.8 + height * min(max(len(stacks.order), 2), 12))
+        named = "input_label" in attractors.coords
+        height = STACKED_ROW_HEIGHT if stacks.n_levels > 1 else NAMED_ROW_HEIGHT if named else ROW_HEIGHT
+        figure = _style.new_matplotlib_figure(0.8 + height * min(max(len(stacks.order), 2), MOST_ROWS))
         axes = figure.subplots()
-        draw_stacks(axes, attractors, stacks)
+        draw_stacks(axes, attractors, stacks, MOST_ROWS if named else 4)
         axes.set_xlabel(epoch_label(attractors))
         _style.legend_above(
             figure, [*limit_patches(stacks.kinds), *stack_remarks(stacks, gaps=stacks.columns.have_gaps)]

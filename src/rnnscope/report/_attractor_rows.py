@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rnnscope.figures._data import are_scalar
 from rnnscope.report.attractor_story import attractor_phases
 
 if TYPE_CHECKING:
     import xarray
 
-    from rnnscope.report.attractor_story import LimitSet
+    from rnnscope.report.attractor_story import Group, LimitSet
+    from rnnscope.report.point_story import PointGroup
 
 COLUMNS = ("epochs", "inputs", "limit set", "starts", "λ1 (nat/step)", "|μ1|, frequency (rad/step)")
 
@@ -28,13 +30,13 @@ class AttractorRow:
 
 def attractor_rows(attractors: "xarray.Dataset") -> list[AttractorRow]:
     """Epochs, inputs, and for each limit set there its kind, the starts that reach it, λ1, |μ1| or the frequency."""
-    n_inputs = attractors.sizes["input"]
+    n_inputs, scalar = attractors.sizes["input"], are_scalar(attractors)
     rows = []
     for phase in attractor_phases(attractors):
         first, last = phase.first_epoch, phase.last_epoch
         epochs = f"{first} – {last}" if first != last else str(first)
         for group in phase.groups:
-            inputs = inputs_words(group.inputs, group.values, group.share, n_inputs)
+            inputs = inputs_words(group, n_inputs, scalar=scalar)
             for limit in group.sets:
                 starts = f"{limit.fraction:.0%}"
                 rows.append(
@@ -44,18 +46,18 @@ def attractor_rows(attractors: "xarray.Dataset") -> list[AttractorRow]:
     return rows
 
 
-def inputs_words(inputs: tuple[int, ...], values: tuple[float, ...], share: float, n_inputs: int) -> str:
-    """Which inputs, and in what part of the epochs what is said of them holds exactly.
+def inputs_words(group: "Group | PointGroup", n_inputs: int, *, scalar: bool) -> str:
+    """Which inputs, and in what part of the epochs looked at what is said of them holds exactly.
 
-    >>> inputs_words((0, 1, 2), (0.1, 0.2, 0.3), 1.0, 10), inputs_words((0, 1), (0.1, 0.2), 0.9, 2)
-    ('0.1 … 0.3', 'all (90%)')
+    Neighbours are a range where inputs are ``scalar``, in the order of their values.
     """
+    inputs, names, share = group.inputs, group.names, group.share
     if len(inputs) == n_inputs:
-        words = "all" if n_inputs > 1 else f"{values[0]:.3g}"
-    elif inputs[-1] - inputs[0] == len(inputs) - 1 > 0:
-        words = f"{values[0]:.3g} … {values[-1]:.3g}"
+        words = "all" if n_inputs > 1 else names[0]
+    elif scalar and inputs[-1] - inputs[0] == len(inputs) - 1 > 1:
+        words = f"{names[0]} … {names[-1]}"
     elif len(inputs) <= 3:
-        words = ", ".join(f"{value:.3g}" for value in values)
+        words = ", ".join(names)
     else:
         words = f"{len(inputs)} of {n_inputs}"
     return words if share > 0.995 else f"{words} ({share:.0%})"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import by_step
+from rnnscope.figures._data import by_step, input_name, looked_at, not_finite
 from rnnscope.figures._ending import ending
 from rnnscope.figures._kinds import kind_codes
 from rnnscope.figures._style import KINDS
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas
     import xarray
 
+_NAMED = 8
 _OF_EVERY_TRAINING = {"step", "loss", "gradient_norm", "learning_rate"}
 
 
@@ -23,12 +24,12 @@ def kinds_of(summary: "xarray.Dataset") -> np.ndarray:
 
 
 def epochs_of(summary: "xarray.Dataset") -> np.ndarray:
-    """Recorded epochs, ascending."""
+    """Epochs looked at, ascending."""
     return by_step(summary)["epoch"].values
 
 
 def counts_of(summary: "xarray.Dataset") -> tuple[np.ndarray, np.ndarray]:
-    """Recorded epochs, ascending, and the number of inputs of each kind (step, kind)."""
+    """Epochs looked at, ascending, and the number of inputs of each kind (step, kind)."""
     kinds = kinds_of(summary)
     return epochs_of(summary), np.stack([(kinds == code).sum(1) for code in range(len(KINDS))], axis=1)
 
@@ -51,6 +52,43 @@ def last_metrics(scalars: "pandas.DataFrame") -> dict[str, float]:
     if not len(scalars):
         return {}
     return {str(name): float(value) for name, value in scalars.iloc[-1].items() if name not in _OF_EVERY_TRAINING}
+
+
+def coverage_words(data: "xarray.Dataset") -> str:
+    """How much of what might have been looked at was: of the epochs, where not all; which inputs, where there is one
+    only or they have names."""
+    parts = []
+    data = by_step(data)
+    n_looked_at, n_in_run = looked_at(data)
+    if n_looked_at < n_in_run:
+        parts.append(f"{n_looked_at} of {n_in_run} epochs looked at; what happens at the others is not known")
+    if lost := not_finite(data):
+        parts.append(f"at {epochs_words(lost)} the weights are not finite")
+    n_inputs = data.sizes["input"]
+    if n_inputs == 1:
+        parts.append(f"at one input only: {input_name(data, 0)}")
+    elif "input_label" in data.coords:
+        names = [input_name(data, at) for at in range(n_inputs)]
+        more = f", … ({n_inputs} in all)" if n_inputs > _NAMED else ""
+        parts.append(f"inputs held: {', '.join(names[:_NAMED])}{more}")
+    return "; ".join(parts)
+
+
+def epochs_words(epochs: list[int]) -> str:
+    """Some epochs, those in a row as a range.
+
+    >>> epochs_words([3]), epochs_words([3, 4, 5, 9])
+    ('epoch 3', 'epochs 3 – 5, 9')
+    """
+    rows: list[list[int]] = []
+    for epoch in sorted(epochs):
+        if rows and epoch == rows[-1][-1] + 1:
+            rows[-1].append(epoch)
+        else:
+            rows.append([epoch])
+    shown = [f"{row[0]} – {row[-1]}" if len(row) > 1 else str(row[0]) for row in rows]
+    more = f" and {len(shown) - 4} more stretches" if len(shown) > 5 else ""
+    return f"epoch{'s' * (len(epochs) > 1)} {', '.join(shown[:4] if more else shown)}{more}"
 
 
 def metrics_words(metrics: Mapping[str, float]) -> str:

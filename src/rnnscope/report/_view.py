@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnscope.figures._data import by_step, input_name, looked_at
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import KINDS
 from rnnscope.report import story
 from rnnscope.report._attractor_rows import AttractorRow, attractor_rows
-from rnnscope.report._series import epochs_of, kinds_of, last_metrics, metrics_words
+from rnnscope.report._series import coverage_words, epochs_of, kinds_of, last_metrics, metrics_words
 
 if TYPE_CHECKING:
     import xarray
@@ -40,7 +41,9 @@ class View:
     metrics: str
     damaged: list[str]
     references: str
+    coverage: str
     limit_sets: list[AttractorRow]
+    limit_coverage: str
     limit_method: str
     figures: list[tuple[str, str]] = field(default_factory=list)
 
@@ -73,6 +76,8 @@ def view_of(
         metrics=metrics_words(last_metrics(scalars)),
         damaged=list(run.damaged),
         references=str(attrs.get("references", "")),
+        coverage="" if orbits is None else coverage_words(orbits),
+        limit_coverage="" if attractors is None else coverage_words(attractors),
         limit_sets=[] if attractors is None else attractor_rows(attractors),
         limit_method=_limit_method(attractors),
     )
@@ -93,8 +98,9 @@ def _trained(run: "Run", summary: "xarray.Dataset | None") -> str:
     text = " ".join(parts)
     text += f", seed {run.config['seed']}" if "seed" in run.config else ""
     if summary is not None:
-        text += f". Looked at {summary.sizes.get('step', 1)} epochs, {summary.sizes['input']} constant inputs"
-        text += f" and {summary.sizes['start']} starts each"
+        n_inputs = summary.sizes["input"]
+        inputs = f"{n_inputs} constant inputs" if n_inputs > 1 else f"one constant input only, {input_name(summary, 0)}"
+        text += f". Looked at {_of_epochs(summary)}, {inputs} and {summary.sizes['start']} starts each"
     endings = {
         "running": "It is still training." if training else "Its recording is still open.",
         "interrupted": "Training was interrupted before its end.",
@@ -158,7 +164,7 @@ def _input_rows(summary: "xarray.Dataset") -> list[dict[str, str]]:
         breaks = np.flatnonzero(kinds[:, at] != kind)
         since = int(breaks[-1]) + 1 if breaks.size else 0
         row = {
-            "input": _input_words(summary, at),
+            "input": input_name(summary, at),
             "kind": KINDS[kind],
             "mostly": "" if end.throughout[at] else "mostly ",
             "since": str(int(epochs[since])) if since < len(epochs) else "",
@@ -178,14 +184,12 @@ def _input_rows(summary: "xarray.Dataset") -> list[dict[str, str]]:
     return rows
 
 
-def _input_words(summary: "xarray.Dataset", at: int) -> str:
-    if "input_label" in summary.coords:
-        return str(summary["input_label"].values[at])
-    if "input_value" not in summary.coords:
-        return str(at)
-    values = np.atleast_1d(summary.coords["input_value"].values[at])
-    shown = ", ".join(f"{value:.4g}" for value in values[:6])
-    return shown if len(values) <= 6 else shown + ", …"
+def _of_epochs(data: "xarray.Dataset") -> str:
+    """How many epochs were looked at, of how many."""
+    n_looked_at, n_in_run = looked_at(by_step(data))
+    if n_looked_at < n_in_run:
+        return f"{n_looked_at} of {n_in_run} epochs"
+    return f"{n_looked_at} epoch{'s' * (n_looked_at > 1)}"
 
 
 def _method(orbits: "xarray.Dataset | None") -> str:
@@ -197,10 +201,11 @@ def _method(orbits: "xarray.Dataset | None") -> str:
         settings = {}
     n_keep = settings.get("n_keep", orbits.sizes["time"])
     n_transient = settings.get("n_transient")
-    text = "The weights of each recorded epoch are held fixed and the network is run with a constant input"
+    text = "The weights of each epoch looked at are held fixed and the network is run with a constant input"
     if n_transient is not None:
         text += f" for {n_transient + n_keep} steps, of which the first {n_transient} are the transient and left out"
-    text += f"; the last {n_keep} are kept and drawn. This is done at {orbits.sizes['input']} inputs, each from"
+    n_inputs = orbits.sizes["input"]
+    text += f"; the last {n_keep} are kept and drawn. This is done at {n_inputs} input{'s' * (n_inputs > 1)}, each from"
     text += f" {orbits.sizes['start']} starts that are the same at every epoch"
     text += f" ({settings['starts']})." if isinstance(settings.get("starts"), str) else "."
     return text
@@ -209,13 +214,13 @@ def _method(orbits: "xarray.Dataset | None") -> str:
 def _limit_method(attractors: "xarray.Dataset | None") -> str:
     if attractors is None:
         return ""
-    n_epochs, n_inputs = attractors.sizes.get("step", 1), attractors.sizes["input"]
+    n_inputs = attractors.sizes["input"]
     starts = f", from {attractors.sizes['start']} starts each" if "start" in attractors.sizes else ""
     return (
-        f"Limit sets were looked for at {n_epochs} epochs and {n_inputs} constant input{'s' if n_inputs > 1 else ''}"
-        f"{starts}: a fixed point or cycle is confirmed by Newton’s method and by its multipliers |μ| < 1, all others "
-        "by their Lyapunov exponents and by whether averages over two halves of an orbit agree. What could not be "
-        "shown is undetermined. The shares are those of the starts, not of all states."
+        f"Limit sets were looked for at {_of_epochs(attractors)} and {n_inputs} constant "
+        f"input{'s' * (n_inputs > 1)}{starts}: a fixed point or cycle is confirmed by Newton’s method and by its "
+        "multipliers |μ| < 1, all others by their Lyapunov exponents and by whether averages over two halves of an "
+        "orbit agree. What could not be shown is undetermined. The shares are those of the starts, not of all states."
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.figures._style import KINDS
-from rnnscope.report._series import counts_of, epochs_of, kinds_of
+from rnnscope.report._series import counts_of, epochs_of, epochs_words, kinds_of
 
 if TYPE_CHECKING:
     import xarray
@@ -50,17 +50,23 @@ def ending(facts: "Headline") -> str:
     for kind, count, throughout in shown:
         if not count:
             continue
-        where = f"at {inputs_words(count, facts.n_inputs)}"
-        if facts.n_recorded == 1:
-            parts.append(f"{verbs[kind]} {where}")
+        where = "" if facts.one_input else f" at {inputs_words(count, facts.n_inputs)}"
+        if facts.n_looked_at == 1:
+            parts.append(f"{verbs[kind]}{where}")
         elif throughout == count:
-            parts.append(f"{verbs[kind]} throughout {where}")
+            parts.append(f"{verbs[kind]} throughout{where}")
         else:
-            parts.append(f"mostly {verbs[kind]} {where}" + (f" (throughout at {throughout})" if throughout else ""))
-    when = f"At epoch {facts.last_epoch}, the only one recorded," if facts.n_recorded == 1 else (
-        f"Over the last {facts.n_window} recorded epochs"
-    )  # fmt: skip
-    return f"{when} the state {_listed(parts)}"
+            parts.append(f"mostly {verbs[kind]}{where}" + (f" (throughout at {throughout})" if throughout else ""))
+    when = f"over the last {facts.n_window} epochs{_looked_at(facts)}"
+    if facts.n_looked_at == 1:
+        when = f"at epoch {facts.last_epoch}, the only one{_looked_at(facts)},"
+    told = f"{when} the state {_listed(parts)}"
+    return f"At one input only, {facts.one_input}: {told}" if facts.one_input else told[0].upper() + told[1:]
+
+
+def _looked_at(facts: "Headline") -> str:
+    """Said of epochs where these are not all that the run has."""
+    return " looked at" if facts.n_looked_at < facts.n_in_run else ""
 
 
 def steady(summary: "xarray.Dataset", facts: "Headline") -> str:
@@ -68,33 +74,46 @@ def steady(summary: "xarray.Dataset", facts: "Headline") -> str:
     kinds = kinds_of(summary)
     changes = np.flatnonzero(np.any(np.diff(kinds, axis=0) != 0, axis=1))
     since = int(changes[-1]) + 1 if changes.size else 0
-    if since == 0 or since >= facts.n_recorded - facts.n_window:
+    if since == 0 or since >= facts.n_looked_at - facts.n_window:
         return "."
-    return f", as at every recorded epoch since {epochs_of(summary)[since]}."
+    return f", as at every epoch{_looked_at(facts)} since {epochs_of(summary)[since]}."
 
 
-def restlessness(changes: "list[Event]") -> str:
+def lost_epochs(facts: "Headline") -> str:
+    """Where the weights are not finite, which comes before all else."""
+    if not facts.not_finite:
+        return ""
+    lost = list(facts.not_finite)
+    text = f"At {epochs_words(lost)} the weights are not finite numbers, so there is no network to speak of"
+    if len(lost) == facts.n_looked_at:
+        return f"{text}."
+    return f"{text}; all that follows is of the others."
+
+
+def restlessness(changes: "list[Event]", facts: "Headline") -> str:
     if len(changes) < 5:
         return ""
     last = changes[-1].epoch
-    return f"In all, the number of oscillating inputs changes {len(changes)} times, the last time at epoch {last}."
+    seen = "From one epoch looked at to the next" if _looked_at(facts) else "In all"
+    return f"{seen}, the number of oscillating inputs changes {len(changes)} times, the last time at epoch {last}."
 
 
 def beginning(summary: "xarray.Dataset", facts: "Headline") -> str:
     epochs, counts = counts_of(summary)
-    if facts.n_recorded == 1:
+    looked_at = _looked_at(facts)
+    if facts.n_looked_at == 1:
         return ""
     if facts.first_oscillation is None:
-        return f"At none of the {facts.n_recorded} recorded epochs does it oscillate at any input."
+        anywhere = "" if facts.one_input else " at any input"
+        return f"At none of the {facts.n_looked_at} epochs{looked_at} does it oscillate{anywhere}."
     at = int(np.searchsorted(epochs, facts.first_oscillation))
     n_first = int(counts[at, KINDS.index("oscillates")])
     where = inputs_words(n_first, facts.n_inputs)
     if at == 0:
-        return f"It oscillates at {where} at the first recorded epoch, {facts.first_oscillation}, already."
+        return f"It oscillates at {where} at the first epoch{looked_at}, {facts.first_oscillation}, already."
     resting = (counts[:at, KINDS.index("rests")] == facts.n_inputs).all()
-    until = f"Until epoch {epochs[at - 1]} it rests at {inputs_words(facts.n_inputs, facts.n_inputs)}" if resting else (
-        f"Until epoch {epochs[at - 1]} it oscillates at no input"
-    )  # fmt: skip
+    until = f"At every epoch looked at up to {epochs[at - 1]}" if looked_at else f"Until epoch {epochs[at - 1]}"
+    until += f" it rests at {inputs_words(facts.n_inputs, facts.n_inputs)}" if resting else " it oscillates at no input"
     peak = int(counts[:, KINDS.index("oscillates")].max())
     most = ""
     if peak > n_first:
@@ -103,7 +122,7 @@ def beginning(summary: "xarray.Dataset", facts: "Headline") -> str:
     return f"{until}; at epoch {facts.first_oscillation} it oscillates at {where}{most}."
 
 
-def jump_sentences(jumps: "list[Event]", changes: "list[Event]") -> list[str]:
+def jump_sentences(jumps: "list[Event]", changes: "list[Event]", facts: "Headline") -> list[str]:
     """The largest loss jump, and the next two where the number of oscillating inputs changes around them."""
     lines = []
     for rank, jump in enumerate(jumps[:3]):
@@ -116,15 +135,23 @@ def jump_sentences(jumps: "list[Event]", changes: "list[Event]") -> list[str]:
             when = _where(change, jump.epoch)
             lines.append(f"{text}; {when} the number of oscillating inputs goes from {_from_to(change)}.")
         elif rank == 0:
-            lines.append(f"{text}; the number of oscillating inputs does not change around it.")
+            lines.append(f"{text}; {_no_change(jump.epoch, facts)}.")
     return lines
+
+
+def _no_change(epoch: int, facts: "Headline") -> str:
+    if not facts.first_epoch <= epoch <= facts.last_epoch:
+        return "no epoch was looked at on one side of it"
+    if _looked_at(facts):
+        return "the number of oscillating inputs is the same at the epochs looked at before and after it"
+    return "the number of oscillating inputs does not change around it"
 
 
 def _where(change: "Event", epoch: int) -> str:
     if change.epoch == epoch:
         return "at the same epoch"
     if change.epoch - change.since > 1 and change.since < epoch < change.epoch:
-        return f"between the recorded epochs {change.since} and {change.epoch}"
+        return f"between the epochs looked at, {change.since} and {change.epoch},"
     return f"at epoch {change.epoch}"
 
 
@@ -158,7 +185,8 @@ def frequency_sentence(facts: "Headline") -> str:
     if facts.frequency_error is None or facts.frequency_range is None:
         return ""
     low, high = facts.frequency_range
-    often = "" if facts.n_recorded == 1 else f" at half or more of the last {facts.n_window} epochs"
+    last = f"the last {facts.n_window} epochs{_looked_at(facts)}"
+    often = "" if facts.n_looked_at == 1 else f" at half or more of {last}"
     if facts.n_compared == 1:
         return (
             f"At the one input that oscillates{often} the learned frequency is {facts.frequency_error:.2g} % off the "
@@ -181,7 +209,7 @@ def loss_sentence(facts: "Headline") -> str:
     return f"The loss goes from {number(facts.loss_first)} to {number(facts.loss_last)}{best}."
 
 
-def diverging_sentence(summary: "xarray.Dataset") -> str:
+def diverging_sentence(summary: "xarray.Dataset", facts: "Headline") -> str:
     kind = summary["kind"]
     codes = dict(zip(str(kind.attrs["flag_meanings"]).split(), np.atleast_1d(kind.attrs["flag_values"]), strict=True))
     diverging = kind.values == codes["diverges"]
@@ -189,7 +217,8 @@ def diverging_sentence(summary: "xarray.Dataset") -> str:
     if not n:
         return ""
     share = 100 * n / diverging.size
-    return f"{n} of {diverging.size} orbits ({share:.2g} %, over all epochs, inputs and starts) diverge."
+    everywhere = f"over all epochs{_looked_at(facts)}, inputs and starts"
+    return f"{n} of {diverging.size} orbits ({share:.2g} %, {everywhere}) diverge."
 
 
 def _from_to(change: "Event") -> str:

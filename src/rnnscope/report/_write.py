@@ -183,8 +183,8 @@ def _stored(run: "Run", probe: str, **settings: Any) -> "xarray.Dataset | None":
 
 _MAIN_CAPTION = (
     "Output along the kept orbit, epoch by epoch, at the input chosen in the menu. An orange line is a state that "
-    "settled; a blue band is one that keeps moving, stronger where it is more often. {} An epoch that was not "
-    "recorded looks like the nearest one that was; gaps are epochs that were not looked at. Drag to enlarge, "
+    "settled; a blue band is one that keeps moving, stronger where it is more often. {} An epoch between two "
+    "that were looked at is drawn like the nearer of them; gaps are stretches in which nobody looked. Drag to enlarge, "
     "double-click to go back."
 )
 _BELOW = (
@@ -215,11 +215,11 @@ _TUNNEL_CAPTION = (
     "state that settled is a thread, a closed curve opens it into a tunnel. Colour is the epoch. Drag to turn."
 )
 _TRANSIENT_CAPTION = (
-    "Output against time at the last recorded epoch, at the lowest, a middle and the highest input: the {} steps of "
+    "Output against time at the last epoch looked at, at the lowest, a middle and the highest input: the {} steps of "
     "each orbit, one line per start."
 )
 _FREQUENCY_CAPTION = (
-    "Frequency of the oscillation at the inputs that oscillate at at least half of the last 20 recorded epochs: median "
+    "Frequency of the oscillation at the inputs that oscillate at half or more of the last 20 epochs looked at: median "
     "over those epochs and the starts that oscillate, bars from the lowest to the highest. Ticks are all other inputs."
 )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import by_step, column, flags
+from rnnscope.figures._data import by_step, column, flags, input_name
 from rnnscope.report.story import joined
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Group:
 
     inputs: tuple[int, ...]
     values: tuple[float, ...]
+    names: tuple[str, ...]
     sets: tuple[LimitSet, ...]
     share: float
 
@@ -64,7 +65,7 @@ class AttractorPhase:
 def attractor_phases(attractors: "xarray.Dataset", *, max_phases: int = 8) -> list[AttractorPhase]:
     """The phases of a training by the kinds of limit sets at its inputs, in order.
 
-    Recorded epochs with as many inputs of each sort are joined into phases as ``rnnscope.report.story.phases`` joins
+    Epochs looked at with as many inputs of each sort are joined into phases as ``rnnscope.report.story.phases`` joins
     them. Within a phase each input has its commonest sets; inputs with the same ones are a group.
 
     Args:
@@ -108,6 +109,7 @@ def _groups(data: "xarray.Dataset", sets: list[list[Sets]], first: int, last: in
             Group(
                 inputs,
                 tuple(float(values[at]) for at in inputs),
+                tuple(input_name(data, at) for at in inputs),
                 tuple(_limit_set(data, holds, place, *named) for place, named in enumerate(sort)),
                 len(holds) / ((last - first + 1) * len(inputs)),
             )

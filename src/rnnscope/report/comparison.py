@@ -153,6 +153,13 @@ def _remarks(ended: list[Facts]) -> list[str]:
         remarks.append(f"orbits not measured: rnnscope probe orbits {' '.join(blank)}")
     if len({run.probe for run in ended if run.headline is not None}) > 1:
         remarks.append("their orbits were measured with differing settings")
+    told = [run.headline for run in ended if run.headline is not None]
+    alone = sorted({facts.one_input for facts in told if facts.one_input})
+    if alone:
+        remarks.append(f"at one input only: {', '.join(alone)}")
+    sparse = {(facts.n_looked_at, facts.n_in_run) for facts in told if facts.n_looked_at < facts.n_in_run}
+    if sparse:
+        remarks.append(f"{', '.join(f'{n} of {of}' for n, of in sorted(sparse))} epochs looked at")
     return remarks
 
 

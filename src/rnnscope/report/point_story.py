@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import by_step, column, flags
+from rnnscope.figures._data import by_step, column, flags, input_name
 from rnnscope.report.story import joined
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class PointGroup:
 
     inputs: tuple[int, ...]
     values: tuple[float, ...]
+    names: tuple[str, ...]
     counts: Counts
     share: float
     slowest: float
@@ -31,7 +32,7 @@ class PointGroup:
     def words(self) -> str:
         """What there is, in words.
 
-        >>> PointGroup((0,), (0.0,), (("stable fixed point", 8), ("saddle of index 1", 12)), 1.0, 5.0).words()
+        >>> PointGroup((0,), (0.0,), ("0",), (("stable fixed point", 8), ("saddle of index 1", 12)), 1.0, 5.0).words()
         '8 stable fixed points, 12 saddles of index 1'
         """
         return ", ".join(f"{n} {_plural(what) if n > 1 else what}" for what, n in self.counts) or "none"
@@ -121,6 +122,7 @@ def _groups(
             PointGroup(
                 inputs,
                 tuple(float(values[at]) for at in inputs),
+                tuple(input_name(data, at) for at in inputs),
                 sort,
                 len(holds) / ((last - first + 1) * len(inputs)),
                 float(np.median(known)) if known.size else float("nan"),

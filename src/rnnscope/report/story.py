@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnnscope.base.series import loss_jumps
+from rnnscope.figures._data import by_step, input_name, looked_at, not_finite
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import KINDS
 from rnnscope.report import _words
@@ -35,10 +36,12 @@ class Counts:
     def words(self) -> str:
         """The kinds that occur, most frequent first.
 
-        >>> Counts(rests=6, oscillates=4).words()
-        'rests ×6, oscillates ×4'
+        >>> Counts(rests=6, oscillates=4).words(), Counts(rests=1).words()
+        ('rests ×6, oscillates ×4', 'rests')
         """
         found = sorted(zip(KINDS, astuple(self), strict=True), key=lambda pair: -pair[1])
+        if sum(astuple(self)) == 1:
+            return found[0][0]
         return ", ".join(f"{kind} ×{count}" for kind, count in found if count) or "nothing"
 
 
@@ -46,7 +49,7 @@ class Counts:
 class Phase:
     """A stretch of epochs over which the inputs keep doing much the same.
 
-    ``counts`` are the commonest of its epochs, ``share`` is the fraction of its recorded epochs that have exactly
+    ``counts`` are the commonest of its epochs, ``share`` is the fraction of its epochs looked at that have exactly
     these, and ``oscillates_least`` and ``oscillates_most`` bound the number of oscillating inputs over all of them. The
     losses are those at the first and at the last epoch; None where they are not known.
     """
@@ -71,7 +74,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that changed between two recorded epochs, ``since`` and ``epoch``.
+    """Something that changed between two epochs looked at, ``since`` and ``epoch``.
 
     For a birth or a death ``before`` and ``after`` are the numbers of inputs at which the state oscillates; for a loss
     jump they are losses.
@@ -88,15 +91,18 @@ class Event:
 class Headline:
     """The numbers that sum up a run; None where there is nothing to say.
 
-    ``counts`` says what each input does most often over the last ``n_window`` recorded epochs, of two as frequent
-    oscillates before rests before diverges; ``throughout`` how many of these do so at every one of them.
-    ``frequency_error`` is the median, over the ``n_compared`` inputs that oscillate at at least half of these epochs,
-    of |learned − wanted| / wanted, in %, with the learned frequency the median over those epochs and the starts that
-    oscillate there; ``frequency_range`` are the least and the greatest of the wanted frequencies compared, rad/step.
+    Of the ``n_in_run`` epochs of the run ``n_looked_at`` were looked at; at the epochs ``not_finite`` the weights are
+    no numbers. ``one_input`` is the name of the only input held, empty where there are several. ``counts`` says what
+    each input does most often over the last ``n_window`` epochs looked at, of two as frequent oscillates before rests
+    before diverges; ``throughout`` how many of these do so at every one of them. ``frequency_error`` is the median, over
+    the ``n_compared`` inputs that oscillate at at least half of these epochs, of |learned − wanted| / wanted, in %, with
+    the learned frequency the median over those epochs and the starts that oscillate there; ``frequency_range`` are the
+    least and the greatest of the wanted frequencies compared, rad/step.
     """
 
     n_inputs: int
-    n_recorded: int
+    n_looked_at: int
+    n_in_run: int
     first_epoch: int
     last_epoch: int
     n_window: int
@@ -109,12 +115,14 @@ class Headline:
     frequency_error: float | None
     frequency_range: tuple[float, float] | None
     n_compared: int
+    one_input: str = ""
+    not_finite: tuple[int, ...] = ()
 
 
 def phases(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None, *, max_phases: int = 8) -> list[Phase]:
     """The phases of a training, in order.
 
-    Recorded epochs with the same counts in a row are one phase to begin with. What a phase misstates is the number of
+    Epochs looked at with the same counts in a row are one phase to begin with. What a phase misstates is the number of
     its epochs × inputs that do something else than its commonest counts say. Two neighbours are joined, always the
     pair that adds least to what is misstated, as long as there are more than ``max_phases`` or that pair adds at most
     0.5 % of all epochs × inputs.
@@ -151,7 +159,7 @@ def phases(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None,
 def events(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None) -> list[Event]:
     """Births and deaths of oscillations, and loss jumps, in the order of the epochs.
 
-    A birth (death) is any rise (fall) of the number of oscillating inputs from one recorded epoch to the next. A loss
+    A birth (death) is any rise (fall) of the number of oscillating inputs from one epoch looked at to the next. A loss
     jump is a rise from one epoch to the next by a factor of at least 1.25 that is also at least five times the median
     change of the logarithm of the loss.
     """
@@ -168,6 +176,7 @@ def events(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None)
 
 def headline(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None) -> Headline:
     """The numbers that sum up a run: what the inputs do at its end, since when, the loss, the learned frequency."""
+    summary = by_step(summary)
     epochs, counts = counts_of(summary)
     end = ending(summary)
     oscillating = np.flatnonzero(counts[:, KINDS.index("oscillates")])
@@ -176,7 +185,8 @@ def headline(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = Non
     errors, wanted = frequency_errors(summary)
     return Headline(
         n_inputs=len(end.kinds),
-        n_recorded=len(epochs),
+        n_looked_at=looked_at(summary)[0],
+        n_in_run=looked_at(summary)[1],
         first_epoch=int(epochs[0]),
         last_epoch=int(epochs[-1]),
         n_window=end.n_epochs,
@@ -189,20 +199,25 @@ def headline(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = Non
         frequency_error=float(100 * np.median(errors)) if errors.size else None,
         frequency_range=(float(wanted.min()), float(wanted.max())) if wanted.size else None,
         n_compared=errors.size,
+        one_input=input_name(summary, 0) if len(end.kinds) == 1 else "",
+        not_finite=tuple(not_finite(summary)),
     )
 
 
 def sentences(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None) -> list[str]:
     """What happened, in plain words, most important first."""
     facts = headline(summary, scalars)
+    lost = _words.lost_epochs(facts)
+    if len(facts.not_finite) == facts.n_looked_at:
+        return [lost, _words.loss_sentence(facts)]
     happened = events(summary, scalars)
-    lines = [_words.ending(facts) + _words.steady(summary, facts), _words.beginning(summary, facts)]
+    lines = [lost, _words.ending(facts) + _words.steady(summary, facts), _words.beginning(summary, facts)]
     jumps = sorted((event for event in happened if event.kind == "loss jump"), key=lambda e: e.before / e.after)
     changes = [event for event in happened if event.kind != "loss jump"]
-    lines += _words.jump_sentences(jumps, changes)
+    lines += _words.jump_sentences(jumps, changes, facts)
     lines += _words.death_sentences(changes, jumps, facts.n_inputs)
-    lines += [_words.restlessness(changes)]
-    lines += [_words.frequency_sentence(facts), _words.loss_sentence(facts), _words.diverging_sentence(summary)]
+    lines += [_words.restlessness(changes, facts)]
+    lines += [_words.frequency_sentence(facts), _words.loss_sentence(facts), _words.diverging_sentence(summary, facts)]
     return [line for line in lines if line]
 
 

@@ -1,9 +1,10 @@
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+
+from rnnscope.tasks import ConstantInputs
 
 _EPOCH = {"long_name": "epoch", "units": "1"}
 
@@ -32,9 +33,8 @@ def with_epochs(dataset: xr.Dataset, snapshots: Mapping[int, int], scalars: pd.D
     return dataset.assign(snapshot_epoch=(kept.dims, found, _EPOCH), path_epoch=(path.dims, between, _EPOCH))
 
 
-def with_task(dataset: xr.Dataset, task: Any) -> xr.Dataset:
-    """A result at the constant inputs of a task, with what the task says of them."""
-    constant = task.constant_inputs()
+def with_inputs(dataset: xr.Dataset, constant: ConstantInputs) -> xr.Dataset:
+    """A result at the inputs that are held by default, with what their task, or their choice, says of them."""
     if "input_value" not in dataset or not np.array_equal(dataset["input_value"].values, constant.values):
         return dataset
     dataset["input_value"].attrs.update(long_name=constant.long_name, units=constant.units)

@@ -172,6 +172,8 @@ def join_blocks(blocks: list[xr.Dataset]) -> xr.Dataset:
     """
     longest = {dim: max(block.sizes.get(dim, 0) for block in blocks) for dim in blocks[0].dims if dim != "step"}
     blocks = [_filled_up(block, longest, blocks) for block in blocks]
+    labels = {name: c for block in blocks for name, c in block.coords.items() if "step" not in c.dims}
+    blocks = [block.assign_coords({n: c for n, c in labels.items() if n not in block.coords}) for block in blocks]
     whole = blocks[0] if len(blocks) == 1 else xr.concat(
         blocks, dim="step", data_vars="minimal", coords="minimal", compat="override",
         join="override", combine_attrs="override",

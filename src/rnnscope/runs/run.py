@@ -14,15 +14,18 @@ import xarray as xr
 from torch import Tensor, nn
 
 from rnnscope import attractors, smoothness, tasks
-from rnnscope.base.errors import DamagedFileError, RunError, unknown
+from rnnscope.base.errors import DamagedFileError, RnnscopeError, RunError, unknown
 from rnnscope.base.probe import Probe, plain
 from rnnscope.runs import folder as layout
 from rnnscope.runs import recorded, results
 from rnnscope.runs._checkpoint_numbers import Number
-from rnnscope.runs._context import with_epochs, with_task
+from rnnscope.runs._context import with_epochs, with_inputs
+from rnnscope.runs._finite import with_finite_weights
+from rnnscope.runs._loss_check import far_from_loss
 from rnnscope.runs.advice import grouped, to_give_cost, to_measure
 from rnnscope.runs.checking import check_run
 from rnnscope.runs.given import give
+from rnnscope.runs.held import inputs_to_hold
 from rnnscope.runs.measuring import Progress, measure
 from rnnscope.runs.objectives import objective_of_task, read_objective
 from rnnscope.runs.recorded import Epochs
@@ -32,6 +35,7 @@ from rnnscope.runs.sequences import read_sequences, some_of
 from rnnscope.runs.tensors import load_tensors, tensor_digest
 from rnnscope.smoothness import Objective
 from rnnscope.systems import System, as_system, locate, system_from_description
+from rnnscope.tasks import ConstantInputs
 
 
 class Run:
@@ -163,11 +167,25 @@ class Run:
     def _completed(self, probe: Probe) -> Probe:
         """The probe with what it leaves open: the constant inputs of the run's task, and where to begin."""
         changes: dict[str, Any] = {}
-        if probe.holds_inputs and self._task is not None:
-            changes["inputs"] = self._task.constant_inputs().values.tolist()
+        if probe.holds_inputs and self.held_inputs is not None:
+            changes["inputs"] = self.held_inputs.values.tolist()
         if getattr(probe, "starts", ()) is None:
             changes["starts"] = attractors.chosen_starts(None, sequences_known=self.sequences is not None)
         return replace(probe, **changes)
+
+    @cached_property
+    def held_inputs(self) -> ConstantInputs | None:
+        """The inputs that probes hold by default: those of its task, or a handful that its sequences suggest (see
+        ``rnnscope.runs.held``); None where there are neither: then the zero input alone is held."""
+        if self._task is not None:
+            return self._task.constant_inputs()
+        if self.sequences is None:
+            return None
+        try:
+            n_tokens = self.template.n_tokens
+        except RnnscopeError:
+            n_tokens = None
+        return inputs_to_hold(self.sequences, n_tokens)
 
     @cached_property
     def sequences(self) -> Tensor | None:
@@ -249,7 +267,12 @@ class Run:
             raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(grouped(self.damaged))}")
         self._leave_out(problems)
         whole = results.join_blocks(blocks)
-        return self._in_context(whole, whole["step"].values.tolist() if chosen.needs_path else wanted)
+        found = self._in_context(whole, whole["step"].values.tolist() if chosen.needs_path else wanted)
+        if isinstance(given, Objective) and objective is None and self._task is None:
+            problem = far_from_loss(found, given, self.template, list(self.snapshot()))
+            if problem is not None:
+                warnings.warn(f"{self.path}: {problem}", stacklevel=2)
+        return found
 
     def missing(self, probe: Probe | str, *, epochs: Epochs = None, **settings: Any) -> list[int]:
         """The steps among ``epochs`` at which a probe has no stored result yet; arguments are those of ``probe``."""
@@ -365,8 +388,9 @@ class Run:
     def _in_context(self, dataset: xr.Dataset, steps: Iterable[int]) -> xr.Dataset:
         """Those of ``steps`` that were measured, with epoch, loss and what the task knows of its inputs."""
         dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
+        dataset = with_finite_weights(self.path, dataset)
         dataset = with_epochs(dataset, dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True)), self.scalars)
-        return dataset if self._task is None else with_task(dataset, self._task)
+        return dataset if self.held_inputs is None else with_inputs(dataset, self.held_inputs)
 
     @cached_property
     def _task(self) -> Any:
