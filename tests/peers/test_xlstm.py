@@ -20,6 +20,11 @@ from xlstm.blocks.slstm.cell import sLSTMCell, sLSTMCellConfig  # noqa: E402
 DIM, HEADS = 4, 2
 
 
+def own(state):
+    """Copies: the convolutions of the package shift the buffer that they are given in place."""
+    return pytree.tree_map(lambda x: x if x is None else x.clone(), state)
+
+
 class MatrixStep(nn.Module):
     """Hand an mLSTM layer over: a step with its states by name."""
 
@@ -28,7 +33,7 @@ class MatrixStep(nn.Module):
         self.layer = layer
 
     def forward(self, u, state):
-        y, state = self.layer.step(u[:, None], **state)
+        y, state = self.layer.step(u[:, None], **own(state))
         return y[:, 0], state
 
 
@@ -40,7 +45,7 @@ class ScalarStep(nn.Module):
         self.layer = layer
 
     def forward(self, u, state):
-        buffer, cells = state
+        buffer, cells = own(state)
         y, new = self.layer.step(u[:, None], buffer, cells.movedim(1, 0))
         return y[:, 0], (new["conv_state"], new["slstm_state"].movedim(0, 1))
 
@@ -53,7 +58,7 @@ class StackStep(nn.Module):
         self.stack = stack
 
     def forward(self, u, state):
-        y, state = self.stack.step(u[:, None], turned(state, 1, 0))
+        y, state = self.stack.step(u[:, None], turned(own(state), 1, 0))
         return y[:, 0], turned(state, 0, 1)
 
 

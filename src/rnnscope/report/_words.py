@@ -66,7 +66,7 @@ def ending(facts: "Headline") -> str:
 
 def _looked_at(facts: "Headline") -> str:
     """Said of epochs where these are not all that the run has."""
-    return " looked at" if facts.n_looked_at < facts.n_in_run else ""
+    return " looked at" if facts.n_looked_at + len(facts.not_finite) < facts.n_in_run else ""
 
 
 def steady(summary: "xarray.Dataset", facts: "Headline") -> str:
@@ -85,7 +85,7 @@ def lost_epochs(facts: "Headline") -> str:
         return ""
     lost = list(facts.not_finite)
     text = f"At {epochs_words(lost)} the weights are not finite numbers, so there is no network to speak of"
-    if len(lost) == facts.n_looked_at:
+    if facts.last_epoch in lost:
         return f"{text}."
     return f"{text}; all that follows is of the others."
 

@@ -91,13 +91,13 @@ class Event:
 class Headline:
     """The numbers that sum up a run; None where there is nothing to say.
 
-    Of the ``n_in_run`` epochs of the run ``n_looked_at`` were looked at; at the epochs ``not_finite`` the weights are
-    no numbers. ``one_input`` is the name of the only input held, empty where there are several. ``counts`` says what
-    each input does most often over the last ``n_window`` epochs looked at, of two as frequent oscillates before rests
-    before diverges; ``throughout`` how many of these do so at every one of them. ``frequency_error`` is the median, over
-    the ``n_compared`` inputs that oscillate at at least half of these epochs, of |learned − wanted| / wanted, in %, with
-    the learned frequency the median over those epochs and the starts that oscillate there; ``frequency_range`` are the
-    least and the greatest of the wanted frequencies compared, rad/step.
+    Of the ``n_in_run`` epochs of the run ``n_looked_at`` were looked at, not counting ``not_finite``, those at which
+    the weights are no numbers. ``one_input`` is the name of the only input held, empty where there are several.
+    ``counts`` says what each input does most often over the last ``n_window`` epochs looked at, of two as frequent
+    oscillates before rests before diverges; ``throughout`` how many of these do so at every one of them.
+    ``frequency_error`` is the median, over the ``n_compared`` inputs that oscillate at at least half of these epochs,
+    of |learned − wanted| / wanted, in %, with the learned frequency the median over those epochs and the starts that
+    oscillate there; ``frequency_range`` are the least and the greatest of the wanted frequencies compared, rad/step.
     """
 
     n_inputs: int
@@ -185,7 +185,7 @@ def headline(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = Non
     errors, wanted = frequency_errors(summary)
     return Headline(
         n_inputs=len(end.kinds),
-        n_looked_at=looked_at(summary)[0],
+        n_looked_at=len(epochs),
         n_in_run=looked_at(summary)[1],
         first_epoch=int(epochs[0]),
         last_epoch=int(epochs[-1]),
@@ -208,7 +208,7 @@ def sentences(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = No
     """What happened, in plain words, most important first."""
     facts = headline(summary, scalars)
     lost = _words.lost_epochs(facts)
-    if len(facts.not_finite) == facts.n_looked_at:
+    if facts.last_epoch in facts.not_finite:
         return [lost, _words.loss_sentence(facts)]
     happened = events(summary, scalars)
     lines = [lost, _words.ending(facts) + _words.steady(summary, facts), _words.beginning(summary, facts)]
@@ -217,7 +217,7 @@ def sentences(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = No
     lines += _words.jump_sentences(jumps, changes, facts)
     lines += _words.death_sentences(changes, jumps, facts.n_inputs)
     lines += [_words.restlessness(changes, facts)]
-    lines += [_words.frequency_sentence(facts), _words.loss_sentence(facts), _words.diverging_sentence(summary, facts)]
+    lines += [_words.frequency_sentence(facts), _words.loss_sentence(facts), _words.diverging_sentence(by_step(summary), facts)]
     return [line for line in lines if line]
 
 

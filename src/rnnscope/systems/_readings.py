@@ -48,8 +48,10 @@ class StateForm:
 
     def nested(self, rows: Tensor) -> Any:
         """Flat states (batch, state_size) as the module has them."""
-        leaves = []
-        for part, shape, twice in zip(rows.split(self.sizes, -1), self.shapes, self.is_complex, strict=True):
+        leaves, start = [], 0
+        for size, shape, twice in zip(self.sizes, self.shapes, self.is_complex, strict=True):
+            part = rows[..., start : start + size]  # views of several at once may not be written over
+            start += size
             leaf = torch.view_as_complex(part.unflatten(-1, (-1, 2)).contiguous()) if twice else part
             leaf = leaf.reshape(len(rows), *shape)
             leaves.append(leaf.movedim(0, self.batch_axis) if self.batch_axis else leaf)
