@@ -217,7 +217,8 @@ def sentences(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = No
     lines += _words.jump_sentences(jumps, changes, facts)
     lines += _words.death_sentences(changes, jumps, facts.n_inputs)
     lines += [_words.restlessness(changes, facts)]
-    lines += [_words.frequency_sentence(facts), _words.loss_sentence(facts), _words.diverging_sentence(by_step(summary), facts)]
+    lines += [_words.frequency_sentence(facts), _words.loss_sentence(facts)]
+    lines += [_words.diverging_sentence(by_step(summary), facts)]
     return [line for line in lines if line]
 
 
