@@ -12,7 +12,7 @@ test: .venv/installed-dev
 	@$(BIN)/pyright
 	@$(BIN)/pytest -n 2
 test-peers: .venv-peers/installed
-	@PYTHONPATH="$(CURDIR)/.venv-peers" RNNSCOPE_PEERS=1 $(BIN)/pytest -n 2 tests/peers tests/test_networks_page.py
+	@OMP_NUM_THREADS=1 PYTHONPATH="$(CURDIR)/.venv-peers" RNNSCOPE_PEERS=1 $(BIN)/pytest -n 2 tests/peers tests/test_networks_page.py
 seeds: .venv/installed
 	@$(BIN)/python -m benchmarks.seeds
 bench: .venv/installed

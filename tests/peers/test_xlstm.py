@@ -20,11 +20,6 @@ from xlstm.blocks.slstm.cell import sLSTMCell, sLSTMCellConfig  # noqa: E402
 DIM, HEADS = 4, 2
 
 
-def own(state):
-    """Copies: the convolutions of the package shift the buffer that they are given in place."""
-    return pytree.tree_map(lambda x: x if x is None else x.clone(), state)
-
-
 class MatrixStep(nn.Module):
     """Hand an mLSTM layer over: a step with its states by name."""
 
@@ -33,7 +28,7 @@ class MatrixStep(nn.Module):
         self.layer = layer
 
     def forward(self, u, state):
-        y, state = self.layer.step(u[:, None], **own(state))
+        y, state = self.layer.step(u[:, None], **state)
         return y[:, 0], state
 
 
@@ -45,7 +40,7 @@ class ScalarStep(nn.Module):
         self.layer = layer
 
     def forward(self, u, state):
-        buffer, cells = own(state)
+        buffer, cells = state
         y, new = self.layer.step(u[:, None], buffer, cells.movedim(1, 0))
         return y[:, 0], (new["conv_state"], new["slstm_state"].movedim(0, 1))
 
@@ -58,7 +53,7 @@ class StackStep(nn.Module):
         self.stack = stack
 
     def forward(self, u, state):
-        y, state = self.stack.step(u[:, None], turned(own(state), 1, 0))
+        y, state = self.stack.step(u[:, None], turned(state, 1, 0))
         return y[:, 0], turned(state, 0, 1)
 
 
@@ -107,6 +102,8 @@ def stack_step():
 
 
 STEPS = {"sLSTM": scalar_step, "mLSTM": matrix_step, "stack of both": stack_step}
+SHARED = pytest.mark.xfail(strict=True, reason="tensors of the state share memory: writing on one spoils another")
+KINDS = ["sLSTM", "mLSTM", pytest.param("stack of both", marks=SHARED)]
 
 
 def plain_step(kind):
@@ -117,7 +114,7 @@ def plain_step(kind):
     return plain_truth.Plain(step, pytree.tree_map(torch.clone, state))
 
 
-@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_layers_and_stacks(kind):
     plain = plain_step(kind)
     system = rs.as_system(plain.module, input_size=DIM, state=plain.state)
@@ -133,7 +130,7 @@ def whole_sequence(step, sequence):
     return (step.stack if isinstance(step, StackStep) else step.layer)(sequence.movedim(0, 1)).movedim(1, 0)
 
 
-@pytest.mark.parametrize("kind", STEPS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_outputs_are_those_of_the_scan(kind):
     plain = plain_step(kind)
     system = rs.as_system(plain.module, input_size=DIM, state=plain.state)
