@@ -1,5 +1,9 @@
+from collections.abc import Mapping
+
 import numpy as np
+import torch
 import xarray as xr
+from torch import Tensor
 
 from rnnscope.smoothness import Objective
 from rnnscope.systems import System
@@ -7,14 +11,16 @@ from rnnscope.systems import System
 _FAR = 5e-3  # relative: beyond what single precision and the last step of an epoch explain
 
 
-def far_from_loss(found: xr.Dataset, objective: Objective, system: System, recorded: list[str]) -> str | None:
+def far_from_loss(
+    found: xr.Dataset, objective: Objective, system: System, recorded: Mapping[str, Tensor]
+) -> str | None:
     """A line that says how far the cost measured is from the loss recorded, and what is known of why; None: it is near.
 
     Args:
         found: a result with ``cost`` and the coordinate ``loss``, along ``step``.
         objective: what the cost is of.
         system: the map that was measured.
-        recorded: names of the tensors in a snapshot.
+        recorded: the tensors of a snapshot.
 
     """
     if "cost" not in found or "loss" not in found.coords or found["cost"].dims != ("step",):
@@ -29,7 +35,8 @@ def far_from_loss(found: xr.Dataset, objective: Objective, system: System, recor
     if objective.state is None and _begins_at_zero(system, objective):
         known.append("x[0] = 0 was used")
     names = {getattr(system, "renamed", {}).get(name, name) for name in system.params}
-    unused = [name for name in recorded if name not in names]
+    used = [recorded[name] for name in names & recorded.keys()]
+    unused = [n for n, t in recorded.items() if n not in names and not any(torch.equal(t, other) for other in used)]
     if unused and not names.isdisjoint(recorded):
         shown = ", ".join(unused[:3]) + (f" and {len(unused) - 3} more" if len(unused) > 3 else "")
         known.append(f"the snapshots hold {shown}, which the map that was given does not use")
