@@ -71,7 +71,7 @@ def test_the_page_tells_what_happened(still_run, tmp_path):
         "Over the last 20 epochs the state mostly oscillates at all 10 inputs (throughout at 3)",
         "what at least half of the starts do at every input, ties going to oscillates",
         "if that is true of two kinds, oscillates goes before rests and rests before diverges",
-        "gaps are epochs that were not looked at",
+        "gaps are stretches in which nobody looked",
         "The largest loss jump is at epoch 48",
         "for 1600 steps, of which the first 1200 are the transient",
         "rnnscope train sine --seed 0",

@@ -8,6 +8,7 @@ from rich.table import Table
 from rnnscope.cli import _options as o
 from rnnscope.cli._results import phases_data, phases_table
 from rnnscope.cli._terminal import named_warnings, out, print_json
+from rnnscope.runs.advice import command, few_epochs
 
 if TYPE_CHECKING:
     import xarray
@@ -22,6 +23,7 @@ _TOLD = ("orbits", "attractors", "fixedpoints", "lyapunov")
 
 def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     """Say what is in a run and what happened in it, or what several runs have in common."""
+    from rnnscope.figures._data import only_input
     from rnnscope.report._series import metrics_words
     from rnnscope.runs import Run
 
@@ -48,14 +50,50 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
         for name, value in facts.items():
             out.print(f"{name:>10}  {value}")
         if not found:
-            out.print(f"\nnothing was probed yet: rnnscope probe orbits {run}, or probe attractors")
-        for name, dataset in found.items():
-            out.print()
-            out.print(phases_table(recorded, name, dataset))
+            epochs = recorded.epochs.tolist()
+            out.print("\nnothing was probed yet; a first look, then what the attractors are:")
+            for name in ("orbits", "attractors"):
+                out.print(f"    {command('probe', name, run, *few_epochs(name, epochs))}")
+        _print_tables(recorded, found)
         if orbits is not None:
             out.print()
             for sentence in _story(recorded, orbits):
                 out.print(sentence)
+        if any(only_input(dataset) for dataset in found.values()):
+            for line in _other_inputs(recorded):
+                out.print(line)
+
+
+def _print_tables(run: "Run", found: "dict[str, xarray.Dataset]") -> None:
+    """The tables one under the other; what they say of their epochs and inputs once, where it is the same."""
+    tables = [phases_table(run, name, dataset) for name, dataset in found.items()]
+    for at, table in enumerate(tables):
+        following = tables[at + 1] if at + 1 < len(tables) else None
+        if table is not None and following is not None and table.caption == following.caption:
+            table.caption = None
+        out.print()
+        out.print(table)
+
+
+def _other_inputs(run: "Run") -> list[str]:
+    """How to look at more than one input."""
+    from rnnscope.base.errors import RnnscopeError
+
+    try:
+        width = run.template.input_size
+    except RnnscopeError:
+        width = 1
+    rows = str([[0.0] * width, [1.0] * width]).replace(" ", "")
+    given = command("probe", "orbits", run.path, "--set", f"inputs={rows}")
+    if run.sequences is not None:
+        return ["", "At other inputs the state may do something else:", f"    {given}"]
+    return [
+        "",
+        "At other inputs the state may do something else. Give data that they are chosen from, and probe again:",
+        f"    {command('data', run.path, '--sequences', 'u.npy')}",
+        "or give the inputs:",
+        f"    {given}",
+    ]
 
 
 def _show_several(runs: "list[Run]", *, json: bool) -> None:
@@ -151,7 +189,7 @@ def _facts(run: "Run") -> dict[str, Any]:
         "run": str(run.path),
         "status": run.status + (f" ({reason})" if reason else ""),
         "trained": f"{model.get('name', 'a network')} on {task.get('name', 'a task of its own')}",
-        "epochs": f"{len(run.scalars)}, {len(run.steps)} snapshots",
+        "epochs": f"{len(run.scalars)}, {len(run.steps)} snapshot{'s' * (len(run.steps) != 1)}",
         "created": run.provenance.get("created", "unknown"),
         "metrics": last_metrics(run.scalars),
     }

@@ -173,6 +173,12 @@ def input_words(data: "xarray.Dataset", position: int, *, short: bool = False) -
     return f"{name} = {values[0]:.3g}{'' if units in ('', '1') else ' ' + units}"
 
 
+def only_input(data: "xarray.Dataset") -> str:
+    """The name of the input where a single one is held; nothing where there are several, or the network has none."""
+    none = "input_value" in data.coords and data["input_value"].shape[1:] == (0,)
+    return input_name(data, 0) if data.sizes.get("input") == 1 and not none else ""
+
+
 def input_name(data: "xarray.Dataset", position: int, *, value: bool = True) -> str:
     """What an input is called, shortly: its own name, with its value where it has one and the name does not tell it;
     else its value, or its index where that is not known."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import by_step, input_name, looked_at, not_finite
+from rnnscope.figures._data import by_step, input_name, looked_at, not_finite, only_input
 from rnnscope.figures._ending import ending
 from rnnscope.figures._kinds import kind_codes
 from rnnscope.figures._style import KINDS
@@ -65,9 +65,9 @@ def coverage_words(data: "xarray.Dataset") -> str:
     if lost := not_finite(data):
         parts.append(f"at {epochs_words(lost)} the weights are not finite")
     n_inputs = data.sizes["input"]
-    if n_inputs == 1:
-        parts.append(f"at one input only: {input_name(data, 0)}")
-    elif "input_label" in data.coords:
+    if only := only_input(data):
+        parts.append(f"at one input only: {only}")
+    elif n_inputs > 1 and "input_label" in data.coords:
         names = [input_name(data, at) for at in range(n_inputs)]
         more = f", … ({n_inputs} in all)" if n_inputs > _NAMED else ""
         parts.append(f"inputs held: {', '.join(names[:_NAMED])}{more}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnscope.figures._data import by_step, input_name, looked_at
+from rnnscope.figures._data import by_step, input_name, looked_at, only_input
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import KINDS
 from rnnscope.report import story
@@ -99,8 +99,11 @@ def _trained(run: "Run", summary: "xarray.Dataset | None") -> str:
     text += f", seed {run.config['seed']}" if "seed" in run.config else ""
     if summary is not None:
         n_inputs = summary.sizes["input"]
-        inputs = f"{n_inputs} constant inputs" if n_inputs > 1 else f"one constant input only, {input_name(summary, 0)}"
-        text += f". Looked at {_of_epochs(summary)}, {inputs} and {summary.sizes['start']} starts each"
+        only = only_input(summary)
+        inputs = f"{n_inputs} constant inputs" if n_inputs > 1 else f"one constant input only ({only})" if only else ""
+        starts = summary.sizes["start"]
+        parts = [inputs, f"{starts} start{'s' * (starts > 1)}" + " each" * (n_inputs > 1)]
+        text += f". Looked at {_of_epochs(summary)}, {' and '.join(filter(None, parts))}"
     endings = {
         "running": "It is still training." if training else "Its recording is still open.",
         "interrupted": "Training was interrupted before its end.",

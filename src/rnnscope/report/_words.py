@@ -50,7 +50,7 @@ def ending(facts: "Headline") -> str:
     for kind, count, throughout in shown:
         if not count:
             continue
-        where = "" if facts.one_input else f" at {inputs_words(count, facts.n_inputs)}"
+        where = "" if facts.n_inputs == 1 else f" at {inputs_words(count, facts.n_inputs)}"
         if facts.n_looked_at == 1:
             parts.append(f"{verbs[kind]}{where}")
         elif throughout == count:
@@ -104,7 +104,7 @@ def beginning(summary: "xarray.Dataset", facts: "Headline") -> str:
     if facts.n_looked_at == 1:
         return ""
     if facts.first_oscillation is None:
-        anywhere = "" if facts.one_input else " at any input"
+        anywhere = "" if facts.n_inputs == 1 else " at any input"
         return f"At none of the {facts.n_looked_at} epochs{looked_at} does it oscillate{anywhere}."
     at = int(np.searchsorted(epochs, facts.first_oscillation))
     n_first = int(counts[at, KINDS.index("oscillates")])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnnscope.base.series import loss_jumps
-from rnnscope.figures._data import by_step, input_name, looked_at, not_finite
+from rnnscope.figures._data import by_step, looked_at, not_finite, only_input
 from rnnscope.figures._ending import ending
 from rnnscope.figures._style import KINDS
 from rnnscope.report import _words
@@ -92,7 +92,7 @@ class Headline:
     """The numbers that sum up a run; None where there is nothing to say.
 
     Of the ``n_in_run`` epochs of the run ``n_looked_at`` were looked at, not counting ``not_finite``, those at which
-    the weights are no numbers. ``one_input`` is the name of the only input held, empty where there are several.
+    the weights are no numbers. ``one_input`` is the name of the only input held, empty where there are several or none.
     ``counts`` says what each input does most often over the last ``n_window`` epochs looked at, of two as frequent
     oscillates before rests before diverges; ``throughout`` how many of these do so at every one of them.
     ``frequency_error`` is the median, over the ``n_compared`` inputs that oscillate at at least half of these epochs,
@@ -199,7 +199,7 @@ def headline(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = Non
         frequency_error=float(100 * np.median(errors)) if errors.size else None,
         frequency_range=(float(wanted.min()), float(wanted.max())) if wanted.size else None,
         n_compared=errors.size,
-        one_input=input_name(summary, 0) if len(end.kinds) == 1 else "",
+        one_input=only_input(summary),
         not_finite=tuple(not_finite(summary)),
     )
 

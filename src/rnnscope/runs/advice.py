@@ -30,15 +30,21 @@ def to_measure(run: Path, probe: str, settings: Mapping[str, Any], epochs: Seque
     >>> to_measure(Path("runs/a"), "attractors", {}, range(1001))
     "run.probe('attractors', epochs=20), or rnnscope probe attractors runs/a --epochs 20"
     """
-    given, options = "", []
-    if (probe in _OF_ONE_EPOCH or settings.get("keep_states")) and len(epochs) > 1:
-        given, options = f", epochs=[{epochs[-1]}]", ["--epoch", epochs[-1]]
-    elif probe not in _OF_THE_PATH and len(epochs) > _MANY:
-        every = round(len(epochs) / _MANY)
-        given, options = f", epochs={every}", ["--epochs", every]
+    given, options = "", few_epochs(probe, epochs, one=bool(settings.get("keep_states")))
+    if options:
+        given = f", epochs=[{options[1]}]" if options[0] == "--epoch" else f", epochs={options[1]}"
     given += "".join(f", {key}={value!r}" for key, value in settings.items())
     options += [word for key, value in settings.items() for word in ("--set", f"{key}={_toml(value)}")]
     return f"run.probe({probe!r}{given}), or {command('probe', probe, run, *options)}"
+
+
+def few_epochs(probe: str, epochs: Sequence[int], *, one: bool = False) -> list[object]:
+    """Options that measure at the last epoch only, for a probe or a figure of ``one``, else at 50 or so of many."""
+    if (probe in _OF_ONE_EPOCH or one) and len(epochs) > 1:
+        return ["--epoch", epochs[-1]]
+    if probe not in _OF_THE_PATH and len(epochs) > _MANY:
+        return ["--epochs", round(len(epochs) / _MANY)]
+    return []
 
 
 def to_give_cost(run: Path, probe: str) -> str:
