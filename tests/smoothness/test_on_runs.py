@@ -94,6 +94,7 @@ def test_a_damaged_snapshot_is_left_out_of_the_path(run_copy):
     assert 3 not in found["snapshot_epoch"].values
 
 
+@pytest.mark.filterwarnings("ignore:.*the cost measured is")
 def test_objective_of_ones_own_loop(tmp_path):
     objective = some_objective(n_transient=1, state=[0.1, 0.2, 0.3, 0.4])
     run = own_run(tmp_path / "own", objective)
