@@ -116,7 +116,7 @@ def test_probes_begin_at_states_that_the_network_visits_on_the_recorded_sequence
     assert "sequences.safetensors" in Run(tmp_path / "with").check()[0]
     with pytest.raises(DamagedFileError, match=r"sequences\.safetensors"):
         Run(tmp_path / "with").probe(Orbits(n_transient=3, n_keep=2))
-    Run(tmp_path / "with").probe(Orbits(n_transient=3, n_keep=2, starts="normal(1)"))
+    Run(tmp_path / "with").probe(Orbits(inputs=[[0.0]], n_transient=3, n_keep=2, starts="normal(1)"))
 
 
 def test_probe_by_name_takes_the_tasks_inputs(run_copy):

@@ -390,7 +390,11 @@ class Run:
         dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
         dataset = with_finite_weights(self.path, dataset)
         dataset = with_epochs(dataset, dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True)), self.scalars)
-        return dataset if self.held_inputs is None else with_inputs(dataset, self.held_inputs)
+        try:
+            held = self.held_inputs
+        except DamagedFileError:  # only the names of inputs are missed
+            held = None
+        return dataset if held is None else with_inputs(dataset, held)
 
     @cached_property
     def _task(self) -> Any:
