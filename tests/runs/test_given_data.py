@@ -184,6 +184,21 @@ def test_damaged_data_are_replaced_when_asked(own, data):
     assert not run.check()
 
 
+def test_what_is_said_of_damaged_sequences_leads_out_of_it(own, data, capsys):
+    own.give(sequences=data[0])
+    path = own.path / "sequences.safetensors"
+    path.write_bytes(path.read_bytes()[:-5])
+    np.save("u.npy", data[0].numpy())
+    (checked,) = Run("mine").check()
+    call("probe", "orbits", "mine", "--set", "n_keep=10", status=2)
+    for message in (checked, capsys.readouterr().err):
+        typed = re.search(r"rnnscope (data .*)$", message.strip())
+        assert typed is not None
+        call(*shlex.split(typed[1]))
+        assert not Run("mine").check()
+    call("probe", "orbits", "mine", "--set", "n_keep=10")
+
+
 def test_a_step_module_gets_its_cost_in_python_and_on_the_command_line(tmp_path, monkeypatch, data, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.warns(UserWarning, match="cannot be probed as it is"):

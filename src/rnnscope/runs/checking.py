@@ -1,6 +1,7 @@
 """Verifying every file of a run against the digests that were written with it."""
 
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,8 @@ _REMEDIES = {
     "ended.json": "remove it if the status it gives is wrong",
     "scalars.jsonl": "what is lost is left out, the rest is read",
     "checkpoint.safetensors": "the training cannot be resumed from it; the snapshots do not need it",
-    FILE: "put a copy back; without it probes cannot begin at visited states: starts='normal(1)' can be asked for",
-    objectives.FILE: "put a copy back, or give it when measuring: run.probe(…, objective=…)",
+    FILE: "put a copy back, or give others: rnnscope data RUN --sequences u.npy --overwrite",
+    objectives.FILE: "put a copy back, or give another: rnnscope data RUN --inputs u.npy --targets y.npy --overwrite",
     "probe.json": "remove it: its results say the same",
 }
 _OF_A_SNAPSHOT = "this epoch is left out, the others are read"
@@ -89,7 +90,7 @@ def _files(run: Path) -> Iterator[tuple[Path, Callable[[Path], str | None], str]
     optional |= dict.fromkeys(("checkpoint.safetensors", FILE, objectives.FILE), _tensors)
     for name, find_problem in optional.items():
         if (run / name).exists():
-            yield run / name, find_problem, _REMEDIES[name]
+            yield run / name, find_problem, _REMEDIES[name].replace("RUN", shlex.quote(str(run)))
     if (run / "scalars.jsonl").exists() or len(snapshot_steps(run)) > 1:
         yield run / "scalars.jsonl", _scalars, _REMEDIES["scalars.jsonl"]
     for step in snapshot_steps(run):

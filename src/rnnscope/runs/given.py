@@ -47,7 +47,7 @@ def give(run: "Run", inputs: Any, objective: Objective | None, *, overwrite: boo
     if stale := _measured_with(run, replaced):
         warnings.warn(
             f"{run.path}: the results of {', '.join(stale)} in it belong to the data that were there before, and are "
-            f"what is shown until it is measured again: rnnscope probe {stale[0]} {shlex.quote(str(run.path))}",
+            f"what is shown until they are measured again: rnnscope probe {stale[0]} {shlex.quote(str(run.path))}",
             stacklevel=3,
         )
     if inputs is not None:
@@ -69,7 +69,7 @@ def _differs(run: "Run", what: str, new: Any, *, overwrite: bool) -> bool:
         there = getattr(run, what)
         problem = f"has other {what} already" if what == "sequences" else "has another objective already"
     except DamagedFileError as error:
-        there, problem = error, f"has {what} that cannot be read ({error})"
+        there, problem = error, f"has {what} that cannot be read ({str(error).partition('; put')[0]})"
     if there is None or _same(there, new):
         return False
     if not overwrite:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rnnscope.base.errors import DamagedFileError
+from rnnscope.runs.advice import command
 from rnnscope.runs.sequences import some_of
 from rnnscope.runs.tensors import load_tensors, save_tensors
 from rnnscope.smoothness import Objective
@@ -62,5 +64,9 @@ def read_objective(run: Path) -> Objective | None:
     """
     if not (run / FILE).exists():
         return None
-    tensors, text = load_tensors(run / FILE)
+    try:
+        tensors, text = load_tensors(run / FILE)
+    except DamagedFileError as error:
+        again = command("data", run, "--inputs", "u.npy", "--targets", "y.npy", "--overwrite")
+        raise DamagedFileError(f"{error}; put a copy back, or give another: {again}") from None
     return Objective(**tensors, loss=text["loss"], n_transient=int(text["n_transient"]))

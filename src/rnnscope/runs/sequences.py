@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rnnscope.base.errors import require
+from rnnscope.base.errors import DamagedFileError, require
+from rnnscope.runs.advice import command
 from rnnscope.runs.tensors import load_tensors, save_tensors
 
 FILE = "sequences.safetensors"
@@ -59,4 +60,11 @@ def read_sequences(run: Path) -> Tensor | None:
         DamagedFileError: the file was cut short or changed.
 
     """
-    return load_tensors(run / FILE)[0]["sequences"] if (run / FILE).exists() else None
+    if not (run / FILE).exists():
+        return None
+    try:
+        return load_tensors(run / FILE)[0]["sequences"]
+    except DamagedFileError as error:
+        raise DamagedFileError(
+            f"{error}; put a copy back, or give others: {command('data', run, '--sequences', 'u.npy', '--overwrite')}"
+        ) from None
