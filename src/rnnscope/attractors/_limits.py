@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rnnscope.attractors._averages import dominant_frequency
 from rnnscope.attractors._cycles import Cycles, find_cycles, margin, settled
+from rnnscope.attractors._forecast import Forecast, seconds_of
 from rnnscope.attractors._kinds import (
     CLOSED_CURVE,
     CONTINUUM,
@@ -63,20 +64,24 @@ class Effort:
     escape: float
 
 
-def find_limits(system: System, inputs: Tensor, starts: Tensor, effort: Effort) -> list[Limit]:
+def find_limits(
+    system: System, inputs: Tensor, starts: Tensor, effort: Effort, forecast: Forecast | None = None
+) -> list[Limit]:
     """The limit of each row of starts (row, state) under inputs (row, channel) held constant.
+
+    ``forecast`` says of wide states how long the transient takes, and later, if need be, the look at motion.
 
     Raises:
         NonDeterministicError: the same state and input gave two different answers.
 
     """
     require_deterministic(system)
-    return _Search(system, inputs, starts, effort).run()
+    return _Search(system, inputs, starts, effort, forecast).run()
 
 
 class _Search:
-    def __init__(self, system: System, inputs: Tensor, starts: Tensor, effort: Effort):
-        self.system, self.inputs, self.effort = system, inputs, effort
+    def __init__(self, system: System, inputs: Tensor, starts: Tensor, effort: Effort, forecast: Forecast | None):
+        self.system, self.inputs, self.effort, self.forecast = system, inputs, effort, forecast
         self.weights = system.weights
         self.drive = system.drive(self.weights, inputs)
         self.state = starts.clone()
@@ -88,6 +93,7 @@ class _Search:
     def run(self) -> list[Limit]:
         for attempt in range(self.effort.n_extensions + 1):
             factor = 4**attempt
+            self._tell(factor * (self.effort.n_transient + 8 * self.effort.max_period), 0)
             self._advance(factor * self.effort.n_transient)
             waiting = self._look_for_cycles(factor) if len(self.active) else self.active
             if attempt < self.effort.n_extensions:
@@ -102,6 +108,18 @@ class _Search:
         for row in self.active.tolist():
             self.limits[row].n_steps = self.elapsed
         return self.limits
+
+    def _tell(self, n_steps: int, n_vectors: int) -> None:
+        """How long it takes to run what is active for so many steps, with so many tangent vectors of some rows."""
+        if self.forecast is None or not self.forecast.wide:
+            return
+        state, drive = self.state[self.active], self.drive[self.active]
+        seconds = seconds_of(lambda: self.system.step(self.weights, state, drive))
+        if n_vectors:
+            few = slice(_FOLLOWED * len(self.inputs[self.active].unique(dim=0)))
+            vectors = state[few, :, None].expand(-1, -1, n_vectors).contiguous()
+            seconds += seconds_of(lambda: self.system.step_and_tangent(self.weights, state[few], drive[few], vectors))
+        self.forecast.say(n_steps * seconds)
 
     def _advance(self, n_steps: int) -> None:
         for begin in range(0, n_steps, _BLOCK):
@@ -205,6 +223,7 @@ class _Search:
         """Run on, see which rows move on the same set, and judge each set by the tangents of one or two of its rows."""
         self._nudge(self.active)
         n_transient = n_steps // 4
+        self._tell(n_transient + n_steps, min(self.effort.n_exponents, self.system.state_size))
         self.elapsed += n_transient + n_steps
         at_once = max(1, _CHUNK // ((n_transient + n_steps) * self.system.state_size))
         left = [self._judge(rows, n_transient, n_steps) for rows in self.active.split(at_once)]

@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import torch
 import xarray as xr
-from torch import Tensor, nn
+from torch import nn
 
-from rnnscope.attractors._forecast import Forecast, need_jacobians, seconds_of
+from rnnscope.attractors._forecast import Forecast, need_jacobians
 from rnnscope.attractors._limits import Effort, find_limits
 from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._sets import group_limits
@@ -130,18 +130,7 @@ class Attractors(Probe):
         )
         n = len(starts)
         with torch.no_grad():
-            if forecast.wide:
-                forecast.say(self._first_look(system, held.repeat_interleave(n, 0), starts.repeat(len(inputs), 1)))
-            limits = find_limits(system, held.repeat_interleave(n, 0), starts.repeat(len(inputs), 1), effort)
+            limits = find_limits(system, held.repeat_interleave(n, 0), starts.repeat(len(inputs), 1), effort, forecast)
             groups = [group_limits(limits[k * n : (k + 1) * n]) for k in range(len(inputs))]
             sizes = min(self.n_exponents, system.state_size), min(self.n_multipliers, system.state_size)
             return completed(self, tabulate(system, held, inputs, groups, *sizes), system)
-
-    def _first_look(self, system: System, inputs: Tensor, starts: Tensor) -> float:
-        """Seconds until most sets are known: those that are not take four or sixteen times as long."""
-        weights = system.weights
-        drive = system.drive(weights, inputs)
-        vectors = starts[..., None].expand(-1, -1, min(self.n_exponents, system.state_size)).contiguous()
-        step = seconds_of(lambda: system.step(weights, starts, drive))
-        tangent = seconds_of(lambda: system.step_and_tangent(weights, starts, drive, vectors))
-        return (self.n_transient + 8 * self.max_period) * step + 1.25 * self.n_steps * (step + tangent)

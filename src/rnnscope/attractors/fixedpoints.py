@@ -77,6 +77,7 @@ class FixedPoints(Probe):
     """
 
     name: ClassVar[str] = "fixedpoints"
+    version: ClassVar[int] = 2
 
     inputs: Any = None
     periods: tuple[int, ...] = (1,)
@@ -146,7 +147,8 @@ class FixedPoints(Probe):
         system, begins = begin(self, system, self.n_orbits, sequences, derivatives=True)
         need_jacobians(self.name, system)
         _, held = held_inputs(self.inputs, system)
-        forecast = Forecast(self.name, system, f"fewer starts (n_starts={self.n_starts}), inputs or epochs")
+        settings = f"n_starts={self.n_starts}, max_iterations={self.max_iterations}"
+        forecast = Forecast(self.name, system, f"fewer starts or steps ({settings}), inputs or epochs")
         with torch.no_grad(), torch_threads(N_THREADS):
             along = states_along(system, checked_sequences(sequences, system)) if self.needs_sequences else None
             if forecast.wide:

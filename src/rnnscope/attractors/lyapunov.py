@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rnnscope.attractors._forecast import Forecast, need_vectors
 from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._spectrum import CONVERGED, DIVERGED, NOT_CONVERGED, Spectrum, lyapunov_spectrum
-from rnnscope.attractors._starts import checked_sequences, need_sequences
+from rnnscope.attractors._starts import check_tokens, checked_sequences, need_sequences
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe, plain
 from rnnscope.systems import System, closed_loop
@@ -157,6 +157,7 @@ class Lyapunov(Probe):
             inputs = held_inputs(self.inputs, system)[1]
         else:
             inputs = torch.tensor(self.drive, dtype=torch.float64).movedim(0, 1)
+            check_tokens(inputs, system, "drive")
         name = "inputs" if isinstance(self.drive, str) else "drive"
         came = inputs.shape[-1]
         require(came == system.input_size, name, f"{system.input_size} numbers for each input", came)

@@ -27,7 +27,8 @@ Progress = Callable[[int, int], None]
 _ONE_THREAD_BELOW = 100_000  # parameters: splitting products of such networks costs more than it saves
 
 NOT_FINITE = "weights that are not finite: states diverge there, and nothing has a fixed point or a finite cost"
-HALF = "weights in half precision: they are measured in float32"
+HALF = "weights in half precision: they are read as float32"
+_told: set[tuple[Path, str]] = set()
 
 
 def measure(
@@ -41,9 +42,9 @@ def measure(
 ) -> list[str]:
     """Measure at snapshots (step, path) and store blocks in ``folder``; returns a line for each that is damaged.
 
-    ``given`` are the sequences of the run or its objective, whichever the probe needs. Warns once of snapshots with
-    weights that are not finite or in half precision; they are measured all the same. Interrupted, it stores what is
-    measured.
+    ``given`` are the sequences of the run or its objective, whichever the probe needs. Warns of snapshots with
+    weights that are not finite or in half precision, once for each run; they are measured all the same. Interrupted, it
+    stores what is measured.
     """
     folder.mkdir(parents=True, exist_ok=True)
     per_unit = 1 if executor is None else min(16, math.ceil(len(snapshots) / 8))
@@ -79,10 +80,14 @@ def measure(
         flush()
         with suppress(OSError):  # nothing was measured: leave no empty folder behind
             folder.rmdir()
+    run = folder.parent.parent
     for remark, steps in remarks.items():
+        if (run, remark) in _told:
+            continue
+        _told.add((run, remark))
         shown = ", ".join(map(str, steps[:5])) + (", …" if len(steps) > 5 else "")
         which = f"{len(steps)} of {len(snapshots)} snapshots (step{'s' if len(steps) > 1 else ''} {shown})"
-        warnings.warn(f"{folder.parent.parent}: {which} have {remark}", stacklevel=3)
+        warnings.warn(f"{run}: {which} have {remark}", stacklevel=3)
     return problems
 
 

@@ -184,6 +184,8 @@ def top_eigenpairs(
     else:
         width = min(p, max(2 * k + 1, 20))
         start = np.random.default_rng(seed).standard_normal(p)
+        if not np.isfinite(operator @ start).all():  # ARPACK would print a complaint of its own
+            return Eigenpairs(np.full(k, np.nan), np.full((k, p), np.nan), np.full(k, np.nan))
         try:
             values, vectors = eigsh(
                 operator,

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.base.errors import require
+from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.probe import Probe
 from rnnscope.base.randomness import make_generator, spawn_seed
 from rnnscope.smoothness._lanczos import largest_in_magnitude
@@ -138,9 +138,11 @@ class Growth(Probe):
 
         Raises:
             ValueError: with 'data', no objective, lengths beyond the data, or fewer than two sequences.
+            DerivativeError: the derivatives of the step are not those of the map.
 
         """
         system = as_system(system)
+        require_derivatives(self.name, system.derivative_problem)
         system = system.to(torch.float64)
         cases = self._cases(system, objective)
         found = _Collected(cases.n_starts, self.lengths)

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from rnnscope.base.errors import require
+from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.probe import Probe
 from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
 from rnnscope.smoothness.objective import Objective
@@ -73,9 +73,11 @@ class Smoothness(Probe):
 
         Raises:
             ValueError: data that do not fit, more eigenvalues than parameters.
+            DerivativeError: the derivatives of the step are not those of the map.
 
         """
         system = as_system(system)
+        require_derivatives(self.name, system.derivative_problem)
         operator = HessianOperator(system, objective)
         finite = bool(torch.isfinite(operator.gradient).all())
         pairs = top_eigenpairs(
