@@ -11,6 +11,7 @@ from rnnscope.base.errors import RunError, require
 from rnnscope.base.intervals import Interval, median_interval, share_interval
 from rnnscope.report import story
 from rnnscope.report._series import last_metrics
+from rnnscope.runs.advice import command
 from rnnscope.training.config import flat
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _remarks(ended: list[Facts]) -> list[str]:
     remarks = []
     blank = [run.name for run in ended if run.headline is None]
     if blank:
-        remarks.append(f"orbits not measured: rnnscope probe orbits {' '.join(blank)}")
+        remarks.append(f"orbits not measured: {command('probe', 'orbits', *blank)}")
     if len({run.probe for run in ended if run.headline is not None}) > 1:
         remarks.append("their orbits were measured with differing settings")
     told = [run.headline for run in ended if run.headline is not None]
