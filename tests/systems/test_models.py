@@ -7,12 +7,14 @@ import torch
 from torch import nn
 
 from rnnscope.base.errors import UnsupportedModelError
+from rnnscope.runs import Run
 from rnnscope.smoothness import HessianOperator, Objective
 from rnnscope.smoothness.objective import cost
 from rnnscope.smoothness.points import costs
 from rnnscope.systems import RecurrentSystem, as_system
 from rnnscope.systems.model import FramedSystem, ModelSystem
 from rnnscope.testing import check_system
+from rnnscope.training import Recorder
 
 
 class Parts(nn.Module):
@@ -252,6 +254,55 @@ def test_a_word_model_takes_tokens():
     between = Objective(tokens.mT[..., None] + 0.5, tokens.mT, loss="cross-entropy")
     with pytest.raises(ValueError, match="inputs: expected tokens, whole numbers from 0 to 10"):
         between.on(system)
+
+
+class ReturnsStatesToo(nn.Module):
+    """Scores, and the activity behind them, as tutorials of rate networks return both."""
+
+    def __init__(self, activity):
+        super().__init__()
+        self.rnn, self.out, self.activity = nn.RNN(2, 5, nonlinearity="relu"), nn.Linear(5, 3), activity
+
+    def forward(self, x):
+        states, _ = self.rnn(x)
+        return self.out(states), self.activity(states)
+
+
+def test_states_that_are_returned_beside_a_head_are_no_outputs():
+    model = seeded(lambda: ReturnsStatesToo(lambda x: x))
+    system = as_system(model)
+    assert system.output_size == 3
+    x, classes = torch.randn(9, 4, 2, dtype=torch.float64), torch.randint(3, (9, 4))
+    objective = Objective(x.movedim(1, 0), classes.T, loss="cross-entropy")
+    own = nn.functional.cross_entropy(model(x)[0].flatten(0, 1), classes.flatten())
+    assert abs(float(cost(system, system.params, objective).detach()) - float(own.detach())) < 1e-13
+
+
+def test_a_cost_of_one_head_among_several_is_refused_and_the_advice_works(tmp_path):
+    model = seeded(lambda: ReturnsStatesToo(torch.tanh))
+    system = as_system(model)
+    assert system.output_size == 8
+    x, classes = torch.randn(9, 4, 2, dtype=torch.float64), torch.randint(3, (9, 4))
+    objective = Objective(x.movedim(1, 0), classes.T, loss="cross-entropy")
+    for refused in (objective, Objective(x.movedim(1, 0), torch.zeros(4, 9, 3))):
+        with pytest.raises(ValueError, match=r"(?s)several outputs, of 3 \+ 5 values.*class First\(nn.Module\)"):
+            refused.on(system)
+    Objective(x.movedim(1, 0), torch.zeros(4, 9, 8)).on(system)
+
+    class First(nn.Module):  # as the message has it
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            return self.net(x)[0]
+
+    own = nn.functional.cross_entropy(model(x)[0].flatten(0, 1), classes.flatten())
+    Recorder(tmp_path / "run", model).close()
+    run = Run(tmp_path / "run", model=First(model))
+    run.give(objective=objective)
+    first = run.system()
+    assert abs(float(cost(first, first.params, objective).detach()) - float(own.detach())) < 1e-13
 
 
 def test_the_model_itself_is_left_alone():

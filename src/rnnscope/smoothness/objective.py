@@ -139,6 +139,7 @@ class Objective:
             whole = (self.inputs == self.inputs.round()) & (self.inputs >= 0) & (self.inputs < system.n_tokens)
             expected = f"tokens, whole numbers from 0 to {system.n_tokens - 1}"
             require(bool(whole.all()), "inputs", expected, f"numbers from {self.inputs.min()} to {self.inputs.max()}")
+        self._require_one_output(system)
         if self.loss == "squared-error":
             width = system.output_size
             require(self.targets.shape[-1] == width, "targets", f"{width} outputs", self.targets.shape[-1])
@@ -155,6 +156,20 @@ class Objective:
                 dtype = system.dtype if tensor.is_floating_point() else tensor.dtype
                 changed[name] = tensor.to(dtype=dtype, device=system.device)
         return replace(self, **changed)
+
+    def _require_one_output(self, system: System) -> None:
+        """ValueError where the targets are those of one output among several."""
+        whole = self.loss == "squared-error" and self.targets.shape[-1] == system.output_size
+        if system.output_sizes and not whole and isinstance(self.loss, str):
+            raise ValueError(
+                f"targets: the model returns several outputs, of {' + '.join(map(str, system.output_sizes))} values, "
+                "one after another; expected floats for all of them with loss='squared-error', or a model that returns "
+                "the one meant:\n"
+                "    class First(nn.Module):\n"
+                "        def __init__(self, net): super().__init__(); self.net = net\n"
+                "        def forward(self, x): return self.net(x)[0]\n"
+                "Run(path, model=First(model)), or Recorder(path, First(model), …), will do"
+            )
 
     def initial_state(self, system: System, weights: Weights = None) -> Tensor:
         """x[0] of each sequence, (sequence, state_size), in the type and on the device of the system.

@@ -1,7 +1,7 @@
 """How a model's forward takes sequences, and where its outputs stand in what it returns."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -72,11 +72,13 @@ def _widths(model: nn.Module, core_widths: list[int]) -> list[int]:
 class Outputs:
     """Which of the tensors that a forward returns are outputs, and how each is laid out.
 
-    ``layouts`` has, for each of ``places``, "batch, time", "time, batch", "batch·time", "time·batch" or "last".
+    ``layouts`` has, for each of ``places``, "batch, time", "time, batch", "batch·time", "time·batch" or "last", and
+    ``widths`` how wide each is.
     """
 
     places: tuple[int, ...]
     layouts: tuple[str, ...]
+    widths: tuple[int, ...] = field(default=(), repr=False)
 
     def of_one_step(self, returned: Any, n_rows: int) -> Tensor:
         """The outputs of a call with one step, (batch, output_size)."""

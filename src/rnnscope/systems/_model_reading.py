@@ -12,8 +12,9 @@ from rnnscope.base.randomness import undisturbed
 from rnnscope.systems._discovery import discover
 from rnnscope.systems._examination import unlike
 from rnnscope.systems._functional import all_tensors, kept_tensors, private_copy
-from rnnscope.systems._layouts import InputLayout, input_layouts, outputs_layouts
+from rnnscope.systems._layouts import InputLayout, Outputs, input_layouts, outputs_layouts
 from rnnscope.systems._lent import Lent, LentModule, NotOneStepError, find_cores
+from rnnscope.systems._readings import tensors_of
 from rnnscope.systems.foreign import ForeignSystem
 from rnnscope.systems.model import FramedSystem, ModelSystem, Plan, forward_of, initial_states, one_step
 from rnnscope.systems.module import STEP_MODULE, ModuleSystem
@@ -119,9 +120,24 @@ class _Search:
             problems = [self._difference(plan, tensors, sequence) for tensors in points]
             if problems == [None, None]:
                 zero = all(self._begins_at_zero(plan, tensors, sequence) for tensors in points)
-                return replace(plan, begins_at_zero=zero)
+                return replace(plan, outputs=self._heads(plan, points[1], sequence), begins_at_zero=zero)
             self.differed += [problem for problem in problems if problem is not None]
         return None
+
+    def _heads(self, plan: Plan, tensors: Params, sequence: Tensor) -> Outputs:
+        """The outputs without those that hand out the state once more, as in ``return self.head(states), states``; all
+        of them where they all do."""
+        generator, size = torch.Generator().manual_seed(1), sum(core.state_size for core in plan.cores)
+        state = torch.randn(self.batch, size, generator=generator).to(sequence)
+        new, returned = one_step(self.module, tensors, plan.cores, plan.layout, state, sequence[0])
+        states, given = _columns(new), list(tensors_of(returned))
+        widths = {place: given[place].numel() // self.batch for place in plan.outputs.places}
+        heads = [
+            (place, layout, widths[place])
+            for place, layout in zip(plan.outputs.places, plan.outputs.layouts, strict=True)
+            if not (came := _columns(given[place].reshape(self.batch, -1))) or not came <= states
+        ]
+        return Outputs(*zip(*heads, strict=True)) if heads else replace(plan.outputs, widths=tuple(widths.values()))
 
     def _with_cores_called(self, plan: Plan, tensors: Params, sequence: Tensor) -> Plan | None:
         """The plan with those cores only that a step calls; None if one is called otherwise than once."""
@@ -206,6 +222,11 @@ class _Search:
             f"{why}. Read as: recurrent cores {names}. What will do is one step of it, as a module of its own:\n"
             f"{STEP_MODULE}"
         )
+
+
+def _columns(rows: Tensor) -> set[tuple[float, ...]]:
+    """The columns of a table, but those of one number only: what a unit that is off gives is nobody's copy."""
+    return {tuple(column) for column in rows.T.tolist() if len(set(column)) > 1}
 
 
 def _doubled(tensors: Params) -> Params:

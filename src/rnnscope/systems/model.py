@@ -41,7 +41,8 @@ class ModelSystem(ForeignSystem):
     the model. It is accepted only if this, step by step, gives what ``forward`` gives on whole sequences, at the
     model's weights and at random ones (``read_model``).
 
-    The input may be one token (``n_tokens``); the outputs of several heads are one after another.
+    The input may be one token (``n_tokens``); the outputs of several heads are one after another
+    (``output_sizes``). A state that is returned beside a head is no output.
     """
 
     def __init__(self, module: nn.Module, plan: Plan):
@@ -49,6 +50,7 @@ class ModelSystem(ForeignSystem):
         self.plan = plan
         self.input_size, self.n_tokens = plan.layout.input_size, plan.layout.n_tokens
         self.state_size = sum(core.state_size for core in plan.cores)
+        self.output_sizes = plan.outputs.widths if len(plan.outputs.widths) > 1 else ()
         single = len(plan.cores) == 1
         self.state_labels = tuple(
             label if single else f"{core.path}.{label}" for core in plan.cores for label in core.labels

@@ -54,6 +54,9 @@ class System(ABC):
     n_tokens: int | None = None
     """Size of the vocabulary, where the input is one token: a channel that holds its whole number. None: a vector."""
 
+    output_sizes: tuple[int, ...] = ()
+    """Widths of the outputs of several heads, which stand one after another; empty: there is one output."""
+
     derivative_problem: str | None = None
     """Why derivatives of the step are not those of the map (surrogate gradients, detached steps); None: they are."""
 
