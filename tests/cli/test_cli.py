@@ -54,7 +54,9 @@ def test_the_whole_way(tmp_path, capsys):
     assert json.loads(shown.out)["epochs"] == 4
 
     call("show", run)
-    assert "nothing was probed yet: rnnscope probe orbits" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "nothing was probed yet" in shown
+    assert "rnnscope probe orbits" in shown
     settings = ["--set", "n_transient=60", "--set", "n_keep=40", "--epochs", "2"]
     call("probe", "orbits", run, *settings)
     assert "rests ×10" in capsys.readouterr().out
