@@ -1,9 +1,11 @@
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from rnnscope import tasks
 from rnnscope.tasks import ConstantInputs
 
 _EPOCH = {"long_name": "epoch", "units": "1"}
@@ -31,6 +33,19 @@ def with_epochs(dataset: xr.Dataset, snapshots: Mapping[int, int], scalars: pd.D
     found = np.reshape([epochs.get(step, -1) for step in kept.values.ravel().tolist()], kept.shape)
     between = np.interp(path.values, steps, [epochs[step] for step in steps])
     return dataset.assign(snapshot_epoch=(kept.dims, found, _EPOCH), path_epoch=(path.dims, between, _EPOCH))
+
+
+def task_of(config: Mapping[str, Any]) -> Any:
+    """The task that a run's configuration names; None where it names none of ours.
+
+    Raises:
+        ValueError, TypeError: its settings are not those of the task.
+
+    """
+    table = config.get("task", {})
+    table = dict(table) if isinstance(table, dict) else {}
+    name = table.pop("name", None)
+    return tasks.build(name, **table) if name in tasks.names() else None
 
 
 def with_inputs(dataset: xr.Dataset, constant: ConstantInputs) -> xr.Dataset:

@@ -6,7 +6,7 @@ import xarray as xr
 from torch import Tensor
 
 from rnnscope.smoothness import Objective
-from rnnscope.systems import System
+from rnnscope.systems import ModelSystem, System
 
 _FAR = 5e-3  # relative: beyond what single precision and the last step of an epoch explain
 
@@ -32,22 +32,24 @@ def far_from_loss(
         return None
     at = int(np.flatnonzero(seen)[-1])
     known = []
-    if objective.state is None and _begins_at_zero(system, objective):
+    if objective.state is None and not isinstance(system, ModelSystem) and _begins_at_zero(system, objective):
         known.append("x[0] = 0 was used")
     names = {getattr(system, "renamed", {}).get(name, name) for name in system.params}
     used = [recorded[name] for name in names & recorded.keys()]
     unused = [n for n, t in recorded.items() if n not in names and not any(torch.equal(t, other) for other in used)]
-    if unused and not names.isdisjoint(recorded):
+    if unused and used:
         shown = ", ".join(unused[:3]) + (f" and {len(unused) - 3} more" if len(unused) > 3 else "")
         known.append(f"the snapshots hold {shown}, which the map that was given does not use")
-    because = "; ".join(
-        [*known, "or a loss averaged over an epoch, dropout, other data or another formula explains it"]
-    )
+    remedy = ""
+    if known:
+        remedy = " What a model does besides is in its cost with Run(path, model=model); x[0] in Objective(…, state=…)."
     epoch = int(found["epoch"].values[at]) if "epoch" in found.coords else at
+    because = "; or ".join(
+        [*known, "a loss averaged over an epoch, dropout, other data or another formula explains it"]
+    )
     return (
         f"the cost measured is {cost[at]:.4g} at epoch {epoch}, the loss recorded there {loss[at]:.4g}, "
-        f"{_percent(float(np.median(apart[seen])))} away{' (median)' if seen.sum() > 1 else ''}: {because}. A learned "
-        "initial state belongs to the whole model, Run(path, model=model), or to Objective(…, state=…)"
+        f"{_percent(float(np.median(apart[seen])))} away{' (median)' if seen.sum() > 1 else ''}: {because}.{remedy}"
     )
 
 

@@ -114,6 +114,13 @@ def snapshot_due(call: int, every: int | None) -> bool:
     return call % spacing == 0
 
 
+def what_else(path: Path) -> str:
+    """What stands at a path that is no run, in words."""
+    if (path / "study.json").exists():
+        return "an experiment over seeds (its page is report.html), no run; its runs are the folders seed-… in it"
+    return "not a run folder (it has no provenance.json)" if path.exists() else "no such folder"
+
+
 def is_run(path: Path) -> bool:
     """Whether there is a run folder at ``path``; a single lost file does not make it none."""
     marks = ("provenance.json", "config.toml", "model.toml")

@@ -9,7 +9,9 @@ from torch import Tensor
 
 from rnnscope import smoothness
 from rnnscope.base.errors import DamagedFileError, RnnscopeError, RunError
+from rnnscope.base.probe import Probe
 from rnnscope.runs import objectives, results, sequences
+from rnnscope.runs.advice import to_give_cost
 from rnnscope.smoothness import Objective
 from rnnscope.systems import System
 
@@ -32,6 +34,24 @@ def check_given(inputs: Any, objective: Objective | None, system: System | None)
             objective.on(system)
     if inputs is not None:
         sequences.checked_sequences(inputs, None if system is None else system.input_size)
+
+
+def needed(run: "Run", probe: Probe, objective: Objective | None) -> Tensor | Objective | None:
+    """What a probe needs besides the network: an objective (the one given, else the run's), sequences, or nothing.
+
+    Raises:
+        TypeError: an objective for a probe that measures no cost.
+        RunError: a cost is needed and not known; says how to give it.
+
+    """
+    if not probe.needs_objective:
+        if objective is not None:
+            raise TypeError(f"objective: probe {probe.name} does not measure a cost")
+        return run.sequences if probe.needs_sequences else None
+    known = run.objective if objective is None else objective
+    if known is None:
+        raise RunError(f"{run.path}: its cost is not known; {to_give_cost(run.path, probe.name)}")
+    return known
 
 
 def give(run: "Run", inputs: Any, objective: Objective | None, *, overwrite: bool) -> None:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from rnnscope.base.errors import DamagedFileError
 from rnnscope.base.files import file_digest, replacing, write_text
-from rnnscope.base.probe import Probe
+from rnnscope.base.probe import Probe, plain
 from rnnscope.runs.sealed import read_sealed, write_sealed
 
 Read = TypeVar("Read")
@@ -43,6 +43,25 @@ def read_settings(folder: Path) -> dict[str, Any]:
         except DamagedFileError:
             continue
     raise DamagedFileError(f"{folder / 'probe.json'}: missing or not valid; its results are left out")
+
+
+def folders_with(run: Path, name: str, settings: dict[str, Any], report: Callable[[str], None]) -> list[Path]:
+    """Where results of the probe called ``name`` are stored that were measured with these settings at least.
+
+    A folder of which no file says its settings is reported and left out.
+    """
+    found = []
+    for folder in sorted((run / "probes").glob(f"{name}-*")):
+        if not any(folder.iterdir()):
+            continue  # a probe that was killed before its first result
+        try:
+            own = read_settings(folder)
+        except DamagedFileError as error:
+            report(str(error))
+            continue
+        if all(own.get(key) == plain(value) for key, value in settings.items()):
+            found.append(folder)
+    return found
 
 
 def describe_block(block: xr.Dataset) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -13,19 +14,19 @@ import pandas as pd
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope import attractors, smoothness, tasks
-from rnnscope.base.errors import DamagedFileError, RnnscopeError, RunError, unknown
-from rnnscope.base.probe import Probe, plain
+from rnnscope import attractors, smoothness
+from rnnscope.base.errors import DamagedFileError, RunError, unknown
+from rnnscope.base.probe import Probe
 from rnnscope.runs import folder as layout
 from rnnscope.runs import recorded, results
 from rnnscope.runs._checkpoint_numbers import Number
-from rnnscope.runs._context import with_epochs, with_inputs
+from rnnscope.runs._context import task_of, with_epochs, with_inputs
 from rnnscope.runs._finite import with_finite_weights
 from rnnscope.runs._loss_check import far_from_loss
-from rnnscope.runs.advice import grouped, to_give_cost, to_measure
+from rnnscope.runs.advice import grouped, to_measure
 from rnnscope.runs.checking import check_run
-from rnnscope.runs.given import give
-from rnnscope.runs.held import inputs_to_hold
+from rnnscope.runs.given import give, needed
+from rnnscope.runs.held import inputs_of
 from rnnscope.runs.measuring import Progress, measure
 from rnnscope.runs.objectives import objective_of_task, read_objective
 from rnnscope.runs.recorded import Epochs
@@ -53,12 +54,9 @@ class Run:
     def __init__(self, path: str | Path, *, model: nn.Module | tuple[nn.Module, nn.Module] | System | None = None):
         self.path = Path(path)
         if not layout.is_run(self.path):
-            there = "no such folder" if not self.path.exists() else "not a run folder (it has no provenance.json)"
-            if (self.path / "study.json").exists():
-                there = (
-                    "an experiment over seeds (its page is report.html), no run; its runs are the folders seed-… in it"
-                )
-            raise RunError(f"{self.path}: {there}; 'rnnscope runs DIR' lists the runs in a folder")
+            raise RunError(
+                f"{self.path}: {layout.what_else(self.path)}; 'rnnscope runs DIR' lists the runs in a folder"
+            )
         self._model = model
         self.damaged: list[str] = []
 
@@ -177,15 +175,7 @@ class Run:
     def held_inputs(self) -> ConstantInputs | None:
         """The inputs that probes hold by default: those of its task, or a handful that its sequences suggest (see
         ``rnnscope.runs.held``); None where there are neither: then the zero input alone is held."""
-        if self._task is not None:
-            return self._task.constant_inputs()
-        if self.sequences is None:
-            return None
-        try:
-            n_tokens = self.template.n_tokens
-        except RnnscopeError:
-            n_tokens = None
-        return inputs_to_hold(self.sequences, n_tokens)
+        return self._task.constant_inputs() if self._task is not None else inputs_of(self)
 
     @cached_property
     def sequences(self) -> Tensor | None:
@@ -291,7 +281,7 @@ class Run:
             raise TypeError(f"probe: expected a probe, such as Orbits(), or its name, came {probe!r}")
         probe = self._completed(probe)
         wanted = recorded.steps_of(self.path, self.steps, self.epochs, epochs)
-        given = self._given(probe, objective)
+        given = needed(self, probe, objective)
         if probe.needs_path:
             wanted = recorded.thinned(wanted, getattr(probe, "n_snapshots", len(wanted)))
         folder = self._results_folder(probe, given, wanted)
@@ -300,31 +290,9 @@ class Run:
         missing = ([] if have else wanted) if probe.needs_path else [step for step in wanted if step not in have]
         return probe, given, wanted, folder, missing
 
-    def _given(self, probe: Probe, objective: Objective | None = None) -> Tensor | Objective | None:
-        """What the probe needs besides the network: an objective, sequences, or nothing."""
-        if objective is not None and not probe.needs_objective:
-            raise TypeError(f"objective: probe {probe.name} does not measure a cost")
-        if not probe.needs_objective:
-            return self.sequences if probe.needs_sequences else None
-        given = self.objective if objective is None else objective
-        if given is None:
-            raise RunError(f"{self.path}: its cost is not known; {to_give_cost(self.path, probe.name)}")
-        return given
-
     def has(self, name: str, **settings: Any) -> bool:
         """Whether results of the probe called ``name`` are stored, measured with these settings if any are given."""
-        return any(any(folder.glob("*.nc")) for folder in self._folders(name, settings))
-
-    def _folders(self, name: str, settings: dict[str, Any]) -> list[Path]:
-        """Where results of a probe with such settings are stored."""
-        found = []
-        for folder in sorted((self.path / "probes").glob(f"{name}-*")):
-            if not any(folder.iterdir()):
-                continue  # a probe that was killed before its first result
-            own = self._settings(folder)
-            if own is not None and all(own.get(key) == plain(value) for key, value in settings.items()):
-                found.append(folder)
-        return found
+        return any(any(folder.glob("*.nc")) for folder in results.folders_with(self.path, name, settings, self._report))
 
     def dataset(self, name: str, **settings: Any) -> xr.Dataset:
         """Stored results of the probe called ``name``; nothing is measured.
@@ -338,7 +306,8 @@ class Run:
             RunError: there are none; says which there are.
 
         """
-        found = [(folder, blocks) for folder in self._folders(name, settings) if (blocks := self._read(folder))]
+        folders = results.folders_with(self.path, name, settings, self._report)
+        found = [(folder, blocks) for folder in folders if (blocks := self._read(folder))]
         if not found:
             stored = sorted({folder.name.rsplit("-", 1)[0] for folder in (self.path / "probes").glob("*-*")})
             with_settings = f" with {settings}" if settings else ""
@@ -354,7 +323,7 @@ class Run:
         """Where results of the run's default probe would be."""
         try:
             probe = self.default_probe(name)
-            return self._results_folder(probe, self._given(probe), [] if probe.needs_path else None)
+            return self._results_folder(probe, needed(self, probe, None), [] if probe.needs_path else None)
         except (ValueError, TypeError, RunError):
             return None
 
@@ -372,14 +341,6 @@ class Run:
             signature += ",".join(map(str, steps))
         return results.results_folder(self.path, probe, signature)
 
-    def _settings(self, folder: Path) -> dict[str, Any] | None:
-        """The settings that results in a folder were measured with; None if no file there says."""
-        try:
-            return results.read_settings(folder)
-        except DamagedFileError as error:
-            self._report(str(error))
-            return None
-
     def _read(self, folder: Path) -> list[xr.Dataset]:
         blocks, problems = results.read_blocks(folder)
         self._leave_out(problems)
@@ -390,19 +351,15 @@ class Run:
         dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
         dataset = with_finite_weights(self.path, dataset)
         dataset = with_epochs(dataset, dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True)), self.scalars)
-        try:
+        held = None
+        with suppress(DamagedFileError):  # only the names of inputs are missed
             held = self.held_inputs
-        except DamagedFileError:  # only the names of inputs are missed
-            held = None
         return dataset if held is None else with_inputs(dataset, held)
 
     @cached_property
     def _task(self) -> Any:
-        table = self.config.get("task", {})
-        table = dict(table) if isinstance(table, dict) else {}
-        name = table.pop("name", None)
         try:
-            return tasks.build(name, **table) if name in tasks.names() else None
+            return task_of(self.config)
         except (TypeError, ValueError) as error:
             self._report(f"{self.path / 'config.toml'}: task: {error}")
             return None
@@ -430,21 +387,10 @@ class Run:
         number: Number | None = None,
         overwrite: bool = False,
     ) -> Self:
-        """Make a run of checkpoints that someone else's training wrote; see ``rnnscope.runs.checkpoints``.
+        """Make a run of checkpoints that someone else's training wrote.
 
-        Args:
-            pattern: files by wildcard, such as "ckpt/*.pt"; a folder, as of Lightning or transformers; or several.
-            build: a function that makes the network; its weights do not matter.
-            path: the run folder to make; "runs/<name of the checkpoints' folder>" by default. A run made before of the
-                same files is used again.
-            key: which network, where a file has several: "encoder_state_dict", "generator.model".
-            number: the epoch where a name does not say it clearly: a function of the file's name, a dict by name, or a
-                regular expression with the number in brackets, such as r"net_\\d+_(\\d+)".
-            overwrite: put the run in the place of another one at ``path``.
-
-        Raises:
-            RunError: what cannot be read, does not fit, or is not clear; nothing is written then.
-
+        ``build`` is a function that makes the network (its weights do not matter); all other arguments, and what is
+        raised, are those of ``rnnscope.runs.checkpoints.import_checkpoints``.
         """
         from rnnscope.runs.checkpoints import import_checkpoints
 

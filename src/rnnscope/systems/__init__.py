@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rnnscope.systems.describe import system_from_description as system_from_description
     from rnnscope.systems.determinism import require_deterministic as require_deterministic
     from rnnscope.systems.feedback import closed_loop as closed_loop
+    from rnnscope.systems.model import ModelSystem as ModelSystem
     from rnnscope.systems.module import ModuleSystem as ModuleSystem
     from rnnscope.systems.recurrent import RecurrentSystem as RecurrentSystem
     from rnnscope.systems.stability import Certificate as Certificate
@@ -29,6 +30,7 @@ _HOMES = {
     "certificate": "stability",
     "closed_loop": "feedback",
     "stack_params": "system",
+    "ModelSystem": "model",
     "ModuleSystem": "module",
     "RecurrentSystem": "recurrent",
     "System": "system",

@@ -219,7 +219,7 @@ class LentModule(Lent):
     def step(self, model: nn.Module, arguments: tuple, state: Tensor) -> tuple[Any, Tensor]:
         """What its own forward returns of one step from states (batch, state_size), and the new states."""
         module, form = self.module(model), self.reading.state
-        put = self.reading.put_together(arguments[0], form.nested(state.clone()))
+        put = self.reading.put_together(arguments[0], form.nested(state))
         returned = type(module).forward(module, *put)
         tensors = list(tensors_of(returned))
         return returned, form.flat([tensors[k] for k in self.reading.state_at])

@@ -50,7 +50,7 @@ class StateForm:
         """Flat states (batch, state_size) as the module has them."""
         leaves, start = [], 0
         for size, shape, twice in zip(self.sizes, self.shapes, self.is_complex, strict=True):
-            part = rows[..., start : start + size]  # views of several at once may not be written over
+            part = rows[..., start : start + size].clone()  # a step may write over any of them
             start += size
             leaf = torch.view_as_complex(part.unflatten(-1, (-1, 2)).contiguous()) if twice else part
             leaf = leaf.reshape(len(rows), *shape)
@@ -98,9 +98,9 @@ class Reading:
 
     def take(self, call: Callable[[tuple], Any], input: Tensor, rows: Tensor) -> tuple[list[Tensor], Any]:
         """All tensors that the module returns for one step of states (batch, state_size), and the thing returned."""
-        input = input.clone()  # a step may write over what it is given
+        input = input.clone()
         given = {"none": input, "first": input[None], "second": input[:, None]}[self.time]
-        returned = call(self.put_together(given, self.state.nested(rows.clone())))
+        returned = call(self.put_together(given, self.state.nested(rows)))
         return list(tensors_of(returned)), returned
 
     def put_together(self, input: Tensor, state: Any) -> tuple:
