@@ -1,10 +1,13 @@
 """Steps in all the spellings that people use: what goes in, what comes out, where time and batch stand."""
 
+import textwrap
+
 import pytest
 import torch
 from torch import nn
 
 from rnnscope.base.errors import DerivativeError, NonDeterministicError, UnsupportedModelError
+from rnnscope.smoothness import Objective
 from rnnscope.systems import as_system
 from rnnscope.systems.model import ModelSystem
 from rnnscope.systems.module import ModuleSystem
@@ -354,3 +357,52 @@ def test_half_precision_is_computed_in_single():
     assert system.dtype == torch.float32
     step = as_system(StateAlone().half(), input_size=3, state=torch.zeros(1, N))
     assert step.dtype == torch.float32
+
+
+class StateOnceMore(Rate):
+    def forward(self, u, x):
+        x = self.new(u, x)
+        return (self.out(x), x), x
+
+
+class CellOutput(nn.Module):
+    """An LSTM cell that gives c, the second part of its state, as its output."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell = nn.LSTMCell(3, N)
+
+    def forward(self, u, state):
+        h, c = self.cell(u, state)
+        return c, (h, c)
+
+
+def test_a_state_handed_out_once_more_is_no_output_of_its_own():
+    module = StateOnceMore()
+    system = as_system(module, input_size=3, state=torch.zeros(1, N))
+    assert (system.output_size, system.output_sizes) == (2, ())
+    cell = CellOutput()
+    system = as_system(cell, input_size=3, state=(torch.zeros(1, N),) * 2)
+    x, u = torch.randn(5, 2 * N), torch.randn(5, 3)
+    _, output = system.advance(system.weights, x, u)
+    torch.testing.assert_close(output, cell(u, (x[:, :N], x[:, N:]))[0].detach())
+
+
+def test_a_cost_of_one_output_among_several_is_refused():
+    system = as_system(StateFirst(), input_size=3, state=torch.zeros(1, N))
+    assert system.output_sizes == (2, N)
+    data = Objective(torch.randn(2, 5, 3), torch.randint(2, (2, 5)), loss="cross-entropy")
+    with pytest.raises(ValueError, match=r"several outputs, of 2 \+ 4 values") as refusal:
+        data.on(system)
+    program = str(refusal.value).split("one meant:\n")[1].rsplit("\n", 1)[0]
+    there = {"nn": nn}
+    exec(textwrap.dedent(program), there)
+
+    class TwoOutputs(StateFirst):
+        def forward(self, u, x):
+            x, outputs = super().forward(u, x)
+            return outputs, x
+
+    one = as_system(there["First"](TwoOutputs()), input_size=3, state=torch.zeros(1, N))
+    assert data.on(one).n_steps == 5
+    assert (one.output_size, one.output_sizes) == (2, ())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnnscope.base.errors import NonDeterministicError, require, unknown
 from rnnscope.base.randomness import undisturbed
-from rnnscope.systems import System
+from rnnscope.systems import ModuleSystem, System
 from rnnscope.systems.system import Params, Weights
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -161,14 +161,23 @@ class Objective:
         """ValueError where the targets are those of one output among several."""
         whole = self.loss == "squared-error" and self.targets.shape[-1] == system.output_size
         if system.output_sizes and not whole and isinstance(self.loss, str):
+            is_step = isinstance(system, ModuleSystem)
+            forward = (
+                "(self, u, x): y, x = self.net(u, x); return y[0], x" if is_step else "(self, x): return self.net(x)[0]"
+            )
+            then = (
+                "Run(path, model=as_system(First(step), …))"
+                if is_step
+                else "Run(path, model=First(model)), or Recorder(path, First(model), …),"
+            )
             raise ValueError(
                 f"targets: the model returns several outputs, of {' + '.join(map(str, system.output_sizes))} values, "
                 "one after another; expected floats for all of them with loss='squared-error', or a model that returns "
                 "the one meant:\n"
                 "    class First(nn.Module):\n"
                 "        def __init__(self, net): super().__init__(); self.net = net\n"
-                "        def forward(self, x): return self.net(x)[0]\n"
-                "Run(path, model=First(model)), or Recorder(path, First(model), …), will do"
+                f"        def forward{forward}\n"
+                f"{then} will do"
             )
 
     def initial_state(self, system: System, weights: Weights = None) -> Tensor:

@@ -132,9 +132,10 @@ class Reading:
         if places is None:
             came = ", ".join(f"{tuple(t.shape)}" for t in tensors) or repr(returned)
             return f"no new state of shape {', '.join(map(str, wanted))} among what it returned: {came}"
-        rest = [k for k in range(len(tensors)) if k not in places]
-        outputs = tuple(k for k in rest if _is_output(tensors[k], batch, self.time))
-        return replace(self, state_at=tuple(places), outputs_at=outputs)
+        new = [tensors[k] for k in places]
+        given = [k for k in range(len(tensors)) if k not in places and _is_output(tensors[k], batch, self.time)]
+        heads = [k for k in given if not any(_same(tensors[k], x) for x in new)]
+        return replace(self, state_at=tuple(places), outputs_at=tuple(heads or given))
 
 
 def readings(state: Any, *, has_input: bool) -> Iterator[Reading]:
@@ -218,6 +219,11 @@ def _places_of(returned: Any, shapes: list[tuple[int, ...]], kinds: list[bool]) 
         if start >= 0 and fits(everything[start : start + n]):
             return list(range(start, start + n))
     return None
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    """Whether an output hands out the state once more."""
+    return a.dtype == b.dtype and a.numel() == b.numel() and torch.equal(a.flatten(), b.flatten())
 
 
 def _is_output(tensor: Tensor, batch: int, time: str) -> bool:

@@ -77,7 +77,11 @@ class ModuleSystem(ForeignSystem):
         self._initial = initial_from(unwrapped(module), initial, form) if initial is not None else None
         with torch.no_grad(), undisturbed(self.device):
             zeros = torch.zeros(1, self.state_size, dtype=self.dtype, device=self.device)
-            self.output_size = self._call(self.params, zeros, zeros.new_zeros(1, input_size))[1].shape[-1]
+            drive = zeros.new_zeros(1, input_size)
+            self.output_size = self._call(self.params, zeros, drive)[1].shape[-1]
+            tensors, _ = self.reading.take(self._called(self._fresh(self.params)), drive, zeros)
+        widths = tuple(tensors[k].numel() * (1 + tensors[k].is_complex()) for k in self.reading.outputs_at)
+        self.output_sizes = widths if len(widths) > 1 else ()
         self._examine()
 
     def _call(self, weights: Weights, state: Tensor, drive: Tensor) -> tuple[Tensor, Tensor]:
