@@ -158,9 +158,9 @@ def unpacked(module: nn.Module, taken: Parametrised) -> nn.Module:
 def call(module: nn.Module, tensors: Mapping[str, Tensor], arguments: tuple) -> Any:
     """What the module returns with these parameters and buffers instead of its own; those are as before afterwards.
 
-    Wherever the module holds a parameter, under several names or once more in a list or dictionary, it is swapped:
-    ``torch.func.functional_call`` takes twice as long, and leaves lists and dictionaries as they are. Tensors that the
-    module makes without saying of which type have that of the parameters.
+    Wherever the module holds a parameter, under several names or once more in a list or dictionary, it is swapped
+    (``torch.func.functional_call`` leaves lists and dictionaries as they are). Tensors that the module makes without
+    saying of which type have that of the parameters.
     """
     places = _places(module)
     with _default_dtype(tensors):

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import jvp
 
 from rnnscope.base.errors import DerivativeError, UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
@@ -180,16 +179,7 @@ class ForeignSystem(System):
                 f"{self.derivative_problem}: its exponents and multipliers would belong to another map. Orbits need no "
                 "derivatives: rs.Orbits(…)"
             )
-        if not self.has_forward_mode or vectors.dim() != state.dim() + 1:
-            return super().tangent(weights, state, drive, vectors)
-        # rows do not influence each other: all vectors go through the step as rows, quicker than through vmap
-        k = vectors.shape[-1]
-        batch = torch.broadcast_shapes(state.shape[:-1], drive.shape[:-1], vectors.shape[:-2])
-        x = state.expand(*batch, -1)[..., None, :].expand(*batch, k, -1).reshape(-1, self.state_size).clone()
-        d = drive.expand(*batch, -1)[..., None, :].expand(*batch, k, -1).reshape(len(x), -1)
-        rows = vectors.mT.expand(*batch, k, -1).reshape(len(x), -1)
-        pushed = jvp(lambda x: self.step(weights, x, d), (x,), (rows.clone(),))[1]
-        return pushed.reshape(*batch, k, self.state_size).mT
+        return super().tangent(weights, state, drive, vectors)
 
     def _once(self, tensors: Params, state: Tensor, input: Tensor) -> tuple[Tensor, Tensor]:
         weights = self.materialise(tensors)
