@@ -362,3 +362,55 @@ def test_lines_of_different_causes_stay_apart():
         "/a b: 2 files (1.nc, 2.nc): differs from FILE.sha256",
         "config.toml: odd",
     ]
+
+
+def test_data_with_time_in_front_are_found_out_where_the_loss_was_recorded(tmp_path):
+    torch.manual_seed(0)
+    model = nn.GRU(3, 2)
+    inputs, targets = torch.randn(20, 5, 3).double(), 3 * torch.randn(20, 5, 2).double()
+    optimizer = torch.optim.Adam(model.double().parameters(), lr=0.1)
+    with Recorder(tmp_path / "run", model, objective=Objective(inputs, targets)) as recorder:
+        for epoch in range(30):
+            loss = (model(inputs)[0] - targets).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            with torch.no_grad():
+                recorder.epoch(epoch, loss=float((model(inputs)[0] - targets).square().mean()))
+    run = Run(tmp_path / "run")
+    with pytest.warns(UserWarning, match=r"axes of the data exchanged.*inputs\.movedim\(0, 1\)"):
+        run.probe("smoothness")
+    run.give(inputs.movedim(0, 1), Objective(inputs.movedim(0, 1), targets.movedim(0, 1)), overwrite=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = Run(tmp_path / "run").probe("smoothness")
+    np.testing.assert_allclose(found["cost"][1:], found["loss"][1:], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shape", "remedy"),
+    [((50, 3), r"sequences\[None\]"), ((50,), r"sequences\[None, :, None\]"), ((5, 7), r"sequences\[\.\.\., None\]")],
+)
+def test_sequences_of_another_shape_are_refused_with_what_will_do(tmp_path, shape, remedy):
+    model = nn.GRU(3 if shape == (50, 3) else 1, 2)
+    with pytest.raises(ValueError, match=remedy):
+        Recorder(tmp_path / "run", model, sequences=torch.zeros(shape))
+
+
+def test_one_hot_rows_and_classes_are_refused_with_what_will_do(tmp_path):
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embedding, self.rnn = nn.Embedding(11, 4), nn.GRU(4, 3, batch_first=True)
+
+        def forward(self, tokens):
+            return self.rnn(self.embedding(tokens))[0]
+
+    tokens = torch.arange(35).reshape(5, 7) % 11
+    with pytest.raises(ValueError, match=r"sequences\.argmax\(-1\)"):
+        Recorder(tmp_path / "run", Tokens(), sequences=torch.eye(11)[tokens])
+    objective = Objective(torch.eye(11)[tokens], tokens % 3, loss="cross-entropy")
+    with pytest.raises(ValueError, match=r"inputs\.argmax\(-1\)"):
+        Recorder(tmp_path / "run", Tokens(), objective=objective)
+    with pytest.raises(ValueError, match="loss='cross-entropy'"):
+        Objective(tokens, tokens)

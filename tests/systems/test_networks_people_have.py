@@ -599,3 +599,38 @@ def test_a_counter_as_a_float_is_a_coordinate():
     start, u = plain_truth.normal(3, 4, scale=0.1), torch.tensor([[0.3, 0.05]] * 3, dtype=torch.float64)
     came = system.to(torch.float64).simulate(start, u, n_steps=30, states=True).states
     plain_truth.close(came, own.run(start, u.expand(30, 3, 2))[0])
+
+
+class _Whole(nn.Module):
+    """A model over sequences with its step as a method."""
+
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.out = nn.GRU(2, 4, batch_first=True), nn.Linear(4, 1)
+
+    def forward(self, inputs):
+        return self.out(self.rnn(inputs)[0])
+
+    def step(self, input, hidden):
+        output, hidden = self.rnn(input[:, None], hidden)
+        return self.out(output[:, 0]), hidden
+
+
+def test_a_method_that_is_a_step_is_read_as_the_model_itself():
+    model = _Whole().double()
+    step, whole = rs.as_system(model.step, input_size=2, state=torch.zeros(1, 1, 4)), rs.as_system(model)
+    assert list(step.params) == list(whole.params)
+    inputs = torch.randn(3, 6, 2, dtype=torch.float64)
+    data = rs.Objective(inputs, torch.zeros(3, 6, 1, dtype=torch.float64))
+    assert torch.allclose(rs.smoothness.cost(step, step.params, data), model(inputs).square().mean())
+
+
+def test_what_is_no_network_is_refused_with_what_will_do():
+    with pytest.raises(UnsupportedModelError, match=r"came the class _Whole: _Whole\(…\)"):
+        rs.as_system(_Whole)
+    with pytest.raises(TypeError, match="needs input_size=… and state=…"):
+        rs.as_system(_Whole().step)
+    with pytest.raises(TypeError, match=r"class Step\(nn\.Module\)"):
+        rs.as_system(lambda u, x: x, input_size=1, state=torch.zeros(1, 1))
+    with pytest.raises(UnsupportedModelError, match=r"whole model, and head .* as_system\(model\)"):
+        rs.as_system(_Whole(), head=nn.Sigmoid())

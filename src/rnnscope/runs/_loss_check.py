@@ -1,18 +1,21 @@
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
+from rnnscope.base.errors import RnnscopeError
 from rnnscope.smoothness import Objective
+from rnnscope.smoothness.objective import cost as cost_of
 from rnnscope.systems import ModelSystem, System
 
 _FAR = 5e-3  # relative: beyond what single precision and the last step of an epoch explain
 
 
 def far_from_loss(
-    found: xr.Dataset, objective: Objective, system: System, recorded: Mapping[str, Tensor]
+    found: xr.Dataset, objective: Objective, system: System, snapshot: Callable[[int], Mapping[str, Tensor]]
 ) -> str | None:
     """A line that says how far the cost measured is from the loss recorded, and what is known of why; None: it is near.
 
@@ -20,7 +23,7 @@ def far_from_loss(
         found: a result with ``cost`` and the coordinate ``loss``, along ``step``.
         objective: what the cost is of.
         system: the map that was measured.
-        recorded: the tensors of a snapshot.
+        snapshot: the tensors that were recorded after a step.
 
     """
     if "cost" not in found or "loss" not in found.coords or found["cost"].dims != ("step",):
@@ -31,7 +34,14 @@ def far_from_loss(
     if not seen.any() or np.median(apart[seen]) <= _FAR:
         return None
     at = int(np.flatnonzero(seen)[-1])
+    recorded = snapshot(int(found["step"].values[at]))
     known = []
+    if _is_loss_of_exchanged(loss[at], objective, system, recorded):
+        return (
+            f"the cost measured is {cost[at]:.4g}, the loss recorded {loss[at]:.4g}; that is the cost with the first "
+            "two axes of the data exchanged: expected (sequence, time, channel), came (time, sequence, channel). "
+            "inputs.movedim(0, 1) and targets.movedim(0, 1) will do"
+        )
     if objective.state is None and not isinstance(system, ModelSystem) and _begins_at_zero(system, objective):
         known.append("x[0] = 0 was used")
     names = {getattr(system, "renamed", {}).get(name, name) for name in system.params}
@@ -51,6 +61,20 @@ def far_from_loss(
         f"the cost measured is {cost[at]:.4g} at epoch {epoch}, the loss recorded there {loss[at]:.4g}, "
         f"{_percent(float(np.median(apart[seen])))} away{' (median)' if seen.sum() > 1 else ''}: {because}.{remedy}"
     )
+
+
+def _is_loss_of_exchanged(loss: float, objective: Objective, system: System, recorded: Mapping[str, Tensor]) -> bool:
+    """Whether the loss recorded is the cost of the same numbers read as (time, sequence, channel)."""
+    if objective.last_step_only or objective.state is not None or objective.n_sequences <= objective.n_transient:
+        return False
+    exchanged = replace(objective, inputs=objective.inputs.movedim(0, 1), targets=objective.targets.movedim(0, 1))
+    try:
+        with torch.no_grad():
+            then = system.at(recorded)
+            value = float(cost_of(then, then.params, exchanged))
+    except (RnnscopeError, ValueError, RuntimeError):
+        return False
+    return abs(value - loss) <= _FAR * max(abs(loss), 1e-12)
 
 
 def _percent(share: float) -> str:

@@ -259,7 +259,7 @@ class Run:
         whole = results.join_blocks(blocks)
         found = self._in_context(whole, whole["step"].values.tolist() if chosen.needs_path else wanted)
         if isinstance(given, Objective) and objective is None and self._task is None:
-            problem = far_from_loss(found, given, self.template, self.snapshot())
+            problem = far_from_loss(found, given, self.template, lambda step: self.snapshot(step=step))
             if problem is not None:
                 warnings.warn(f"{self.path}: {problem}", stacklevel=2)
         return found

@@ -47,10 +47,22 @@ def checked_sequences(sequences: Any, input_size: int | None) -> Tensor:
         tensor = tensor[..., None].double()  # tokens: whole numbers in one channel
     filled = tensor.dim() == 3 and min(tensor.shape[:2]) > 0 and (tensor.shape[2] > 0 or input_size == 0)
     fits = filled and input_size in (None, tensor.shape[-1])
-    require(fits, "sequences", f"shape (sequence, time, {width})", tuple(tensor.shape))
+    require(fits, "sequences", f"shape (sequence, time, {width})" + _remedy(tensor, input_size), tuple(tensor.shape))
     require(tensor.is_floating_point(), "sequences", "floats, such as sequences.float()", tensor.dtype)
     require(bool(torch.isfinite(tensor).all()), "sequences", "finite numbers", "NaN or infinity among them")
     return tensor
+
+
+def _remedy(tensor: Tensor, input_size: int | None) -> str:
+    if tensor.dim() == 1:
+        return " (one sequence of numbers goes as sequences[None, :, None], of tokens as sequences[None])"
+    if tensor.dim() == 2 and input_size == tensor.shape[-1] != 1:
+        return " (one sequence goes as sequences[None])"
+    if tensor.dim() == 2:
+        return " (sequences of one channel go as sequences[..., None])"
+    if tensor.dim() == 3 and input_size == 1 != tensor.shape[-1] and bool((tensor.sum(-1) == 1).all()):
+        return " (one-hot tokens go as sequences.argmax(-1), where the network takes tokens)"
+    return ""
 
 
 def read_sequences(run: Path) -> Tensor | None:

@@ -29,6 +29,7 @@ class Objective:
 
     Attributes:
         inputs: (sequence, time, channel), in the unit of the network's input; tokens as whole numbers (sequence, time).
+            Data with time in front, as torch takes them by default, go as ``inputs.movedim(0, 1)``, targets too.
         targets: for "squared-error" (sequence, time, output), or (sequence, output) to compare at the last step only;
             for "cross-entropy" whole numbers (sequence, time), or (sequence,) for the last step.
         loss: "squared-error", "cross-entropy", or a function (outputs (sequence, time, output), targets) -> scalar,
@@ -134,6 +135,9 @@ class Objective:
 
         """
         width = system.input_size
+        if system.n_tokens is not None and self.inputs.shape[2] != width:
+            expected = f"tokens, whole numbers (sequence, time) below {system.n_tokens} (one-hot: inputs.argmax(-1))"
+            require(False, "inputs", expected, f"{self.inputs.shape[2]} channels")
         require(self.inputs.shape[2] == width, "inputs", f"{width} channels", self.inputs.shape[2])
         if system.n_tokens is not None:
             whole = (self.inputs == self.inputs.round()) & (self.inputs >= 0) & (self.inputs < system.n_tokens)
@@ -216,7 +220,10 @@ class NamedLoss:
         every = targets.dim() == self.target_dim and targets.shape[:2] == (n, time)
         only_last = targets.dim() == self.target_dim - 1 and len(targets) == n
         fits = (every or only_last) and targets.is_floating_point() != self.whole
-        require(fits, "targets", f"{kind} of shape ({n}, {time}{last}) or ({n}{last or ','})", _said(targets))
+        expected = f"{kind} of shape ({n}, {time}{last}) or ({n}{last or ','})"
+        if not self.whole and not targets.is_floating_point() and targets.shape in ((n, time), (n,)):
+            expected += "; classes go with loss='cross-entropy'"
+        require(fits, "targets", expected, _said(targets))
         require(not self.whole or int(targets.min()) >= 0, "targets", "classes from 0 on", targets)
 
 

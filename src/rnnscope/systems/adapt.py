@@ -1,5 +1,6 @@
 """``as_system``: reading a network as a map."""
 
+import copy
 from functools import singledispatch
 from typing import Any
 
@@ -48,7 +49,8 @@ def as_system(
         subject: a torch.nn.RNN, LSTM or GRU (any number of layers, batch first or not, projections), one of their
             cells, or a subclass of these; one of our models; a whole model with such cores in it, whatever its forward
             does before and after them; a pair (core, head); or, with ``state``, any step module: ``(input, state) ->
-            (output, state)``, the new state alone, or more values, or a sequence module of that form.
+            (output, state)``, the new state alone, or more values, or a sequence module of that form; or a method of
+            a module that is such a step (``model.step``).
         input_size: width of the input, for step modules (0: a map without input), and for whole models where it cannot
             be found by trying.
         state: an example of the state, for step modules: any nesting of tensors with a batch dimension.
@@ -70,6 +72,15 @@ def as_system(
     if isinstance(subject, System):
         return subject
     parts = {"encoder": encoder, "head": head}
+    if isinstance(subject, type) and issubclass(subject, nn.Module):
+        raise UnsupportedModelError(f"expected a network, came the class {subject.__name__}: {subject.__name__}(…)")
+    if isinstance(owner := getattr(subject, "__self__", None), nn.Module):
+        if state is None:
+            raise TypeError(
+                f"{type(owner).__name__}.{subject.__name__}: a step needs input_size=… and state=… (an example of its "
+                "state) too; a whole model is read from the model itself"
+            )
+        subject = _with_forward(owner, subject)
     if state is not None:
         return _step_module(subject, input_size, state, initial, **parts)
     if any(part is not None for part in (encoder, head, initial)):
@@ -79,6 +90,19 @@ def as_system(
             return _simplest(unwrapped(subject), input_size)
         raise TypeError("a step module needs both input_size=… and state=… (an example of its state)")
     return _read(unwrapped(subject) if isinstance(subject, nn.Module) else subject)
+
+
+def _with_forward(module: nn.Module, method: Any) -> nn.Module:
+    """The module, its parameters shared, with one of its methods as its forward."""
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UnsupportedModelError(
+            f"{method.__name__}: methods of scripted modules cannot be read; expected the module before scripting"
+        )
+    kind = type(module)
+    name = f"{kind.__name__}.{method.__name__}"
+    shown = copy.copy(unwrapped(module))
+    shown.__class__ = type(name, (kind,), {"forward": method.__func__, "__module__": kind.__module__})
+    return shown
 
 
 @singledispatch
@@ -171,6 +195,15 @@ def _equal(plain: RecurrentSystem, system: FramedSystem) -> bool:
 
 
 def _assembled(core: Any, *, encoder: Any, head: Any, initial: Any, input_size: int | None) -> System:
+    if isinstance(core, nn.Module) and not isinstance(core, CoreModule) and find_cores(unwrapped(core)):
+        given = " and ".join(
+            name for name, part in (("encoder", encoder), ("head", head), ("initial", initial)) if part is not None
+        )
+        raise UnsupportedModelError(
+            f"{type(core).__name__} is a whole model, and {given} goes with a core alone; expected as_system(model), "
+            "which finds what the model does before and after its core, or as_system(model.rnn, encoder=…, head=…) "
+            "with the core inside it"
+        )
     if not isinstance(core, CoreModule):
         raise UnsupportedModelError(
             f"core: expected a torch recurrent module or cell, came {type(core).__name__}; a step module of your own "
@@ -224,7 +257,10 @@ def _state_of(core: nn.RNNBase | nn.RNNCellBase) -> Any:
 
 def _step_module(subject: Any, input_size: int | None, state: Any, initial: Any, *, encoder: Any, head: Any) -> System:
     if not isinstance(subject, nn.Module):
-        raise TypeError(f"expected a step module beside state=…, came {type(subject).__name__}")
+        raise TypeError(
+            f"expected a step module beside state=…, came {type(subject).__name__}; a function goes as class "
+            "Step(nn.Module): def forward(self, input, state): return function(input, state)"
+        )
     if input_size is None:
         raise TypeError("a step module needs input_size=… too; 0 for a map without input")
     if encoder is None and head is None:

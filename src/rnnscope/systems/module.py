@@ -57,7 +57,10 @@ class ModuleSystem(ForeignSystem):
     ):
         leaves = pytree.tree_leaves(state)
         if not leaves or not all(isinstance(leaf, Tensor) and leaf.dim() >= 1 for leaf in leaves):
-            raise UnsupportedModelError(f"state: expected tensors with a batch dimension, came {state!r}")
+            raise UnsupportedModelError(
+                "state: expected an example of it, tensors with a batch dimension such as torch.zeros(1, 8), "
+                f"came {state!r}"
+            )
         for k, leaf in enumerate(leaves):
             if not (leaf.is_floating_point() or leaf.is_complex()):
                 raise UnsupportedModelError(

@@ -51,7 +51,8 @@ class Recorder:
         path: a new folder for the run.
         model: any nn.Module with a recurrent core, or a pair (core, head).
         sequences: some input sequences of your task (sequence, time, channel), of which up to 64 are kept: probes then
-            begin at states that the network visits on them. None: the inputs of the objective, if one is given.
+            begin at states that the network visits on them. With time in front they go as ``sequences.movedim(0, 1)``.
+            None: the inputs of the objective, if one is given.
         objective: the cost of your task, an ``Objective``, with up to 64 of its sequences kept: for probes of the cost.
         optimizer: if given, ``step`` counts its steps; otherwise the calls of ``epoch``.
         every: weights are kept at every so many calls; None: at every call below a million parameters, else at calls 1
