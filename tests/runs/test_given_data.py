@@ -380,7 +380,8 @@ def test_data_with_time_in_front_are_found_out_where_the_loss_was_recorded(tmp_p
     run = Run(tmp_path / "run")
     with pytest.warns(UserWarning, match=r"axes of the data exchanged.*inputs\.movedim\(0, 1\)"):
         run.probe("smoothness")
-    run.give(inputs.movedim(0, 1), Objective(inputs.movedim(0, 1), targets.movedim(0, 1)), overwrite=True)
+    inputs, targets = inputs.movedim(0, 1), targets.movedim(0, 1)
+    run.give(sequences=inputs, objective=Objective(inputs, targets), overwrite=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = Run(tmp_path / "run").probe("smoothness")

@@ -36,7 +36,7 @@ def far_from_loss(
     at = int(np.flatnonzero(seen)[-1])
     recorded = snapshot(int(found["step"].values[at]))
     known = []
-    if _is_loss_of_exchanged(loss[at], objective, system, recorded):
+    if _is_loss_of_exchanged(loss[at], cost[at], objective, system, recorded):
         return (
             f"the cost measured is {cost[at]:.4g}, the loss recorded {loss[at]:.4g}; that is the cost with the first "
             "two axes of the data exchanged: expected (sequence, time, channel), came (time, sequence, channel). "
@@ -63,8 +63,11 @@ def far_from_loss(
     )
 
 
-def _is_loss_of_exchanged(loss: float, objective: Objective, system: System, recorded: Mapping[str, Tensor]) -> bool:
-    """Whether the loss recorded is the cost of the same numbers read as (time, sequence, channel)."""
+def _is_loss_of_exchanged(
+    loss: float, cost: float, objective: Objective, system: System, recorded: Mapping[str, Tensor]
+) -> bool:
+    """Whether the loss recorded is the cost of the same numbers read as (time, sequence, channel), and clearly not the
+    ``cost`` that was measured: a tenth of the way at most."""
     if objective.last_step_only or objective.state is not None or objective.n_sequences <= objective.n_transient:
         return False
     exchanged = replace(objective, inputs=objective.inputs.movedim(0, 1), targets=objective.targets.movedim(0, 1))
@@ -74,7 +77,7 @@ def _is_loss_of_exchanged(loss: float, objective: Objective, system: System, rec
             value = float(cost_of(then, then.params, exchanged))
     except (RnnscopeError, ValueError, RuntimeError):
         return False
-    return abs(value - loss) <= _FAR * max(abs(loss), 1e-12)
+    return abs(value - loss) <= min(0.1 * abs(cost - loss), _FAR * abs(loss))
 
 
 def _percent(share: float) -> str:
