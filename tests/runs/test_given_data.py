@@ -381,7 +381,8 @@ def test_data_with_time_in_front_are_found_out_where_the_loss_was_recorded(tmp_p
     with pytest.warns(UserWarning, match=r"axes of the data exchanged.*inputs\.movedim\(0, 1\)"):
         run.probe("smoothness")
     inputs, targets = inputs.movedim(0, 1), targets.movedim(0, 1)
-    run.give(sequences=inputs, objective=Objective(inputs, targets), overwrite=True)
+    with pytest.warns(UserWarning, match="belong to the data that were there before"):
+        run.give(sequences=inputs, objective=Objective(inputs, targets), overwrite=True)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = Run(tmp_path / "run").probe("smoothness")
