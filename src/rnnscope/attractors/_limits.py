@@ -8,24 +8,33 @@ import torch
 from torch import Tensor
 
 from rnnscope.attractors._averages import dominant_frequency
+from rnnscope.attractors._chains import Chains, run_chains, sets_of
 from rnnscope.attractors._cycles import Cycles, find_cycles, margin, settled
 from rnnscope.attractors._forecast import Forecast, seconds_of
 from rnnscope.attractors._kinds import (
+    ALIKE,
+    APPROACHING,
+    CHAOS,
     CLOSED_CURVE,
     CONTINUUM,
     CYCLE,
     DIVERGENCE,
     FIXED_POINT,
+    IRREGULAR,
+    NONE,
+    SLOW,
     TORUS,
     UNDETERMINED,
-)  # fmt: skip
-from rnnscope.attractors._motion import Ensemble, judge, log_stretches
+)
+from rnnscope.attractors._motion import judge, log_stretches
+from rnnscope.attractors._observables import Ensemble, apart, same_set
 from rnnscope.attractors._running import MOST_NUMBERS, final_state, held_states
 from rnnscope.systems import System, require_deterministic
 
 _BLOCK = 500  # steps at once, after which rows that have escaped are left out
 _CHUNK = 30_000_000  # numbers of an orbit in memory at once
 _SAMPLES = 1000  # of an orbit that are kept
+_APART = 100.0  # drifts of their averages, at least, that two sets must be from each other
 _FOLLOWED = 2  # rows of a set whose tangents are followed
 _ROUNDS = 500  # steps after which a displacement at a kink is looked at,
 _RETURNS, _STAYS = 0.01, 3.0  # and how much of it there may be if it shrinks, or neither shrinks nor grows
@@ -42,8 +51,10 @@ class Limit:
     exponent_errors: np.ndarray = field(default_factory=lambda: np.empty(0))
     multipliers: np.ndarray = field(default_factory=lambda: np.empty(0, complex))
     features: np.ndarray = field(default_factory=lambda: np.empty(0))
+    errors: np.ndarray = field(default_factory=lambda: np.empty(0))  # of the features, for chaos
     steadiness: float = np.inf
     size: float = 0.0
+    doubt: int = NONE  # why it is undetermined
     frequency: float = np.nan
     residual: float = np.nan
     drift: float = np.nan
@@ -62,6 +73,7 @@ class Effort:
     n_exponents: int
     max_period: int
     escape: float
+    n_copies: int
 
 
 def find_limits(
@@ -79,6 +91,13 @@ def find_limits(
     return _Search(system, inputs, starts, effort, forecast).run()
 
 
+def _same_rows(inputs: Tensor) -> np.ndarray:
+    """A number for each row of inputs (row, channel), the same for equal rows."""
+    if not inputs.shape[1]:
+        return np.zeros(len(inputs), dtype=int)
+    return inputs.unique(dim=0, return_inverse=True)[1].cpu().numpy()
+
+
 class _Search:
     def __init__(self, system: System, inputs: Tensor, starts: Tensor, effort: Effort, forecast: Forecast | None):
         self.system, self.inputs, self.effort, self.forecast = system, inputs, effort, forecast
@@ -89,6 +108,8 @@ class _Search:
         self.active = torch.arange(len(starts), device=starts.device)
         self.elapsed = 0
         self.generator = torch.Generator().manual_seed(0)
+        self.group = _same_rows(inputs)
+        self.partitions: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # rows on chaotic sets, by input, and which
 
     def run(self) -> list[Limit]:
         for attempt in range(self.effort.n_extensions + 1):
@@ -106,7 +127,9 @@ class _Search:
             if not len(self.active):
                 break
         for row in self.active.tolist():
-            self.limits[row].n_steps = self.elapsed
+            limit = self.limits[row]
+            limit.kind, limit.n_steps = UNDETERMINED, self.elapsed
+            limit.doubt = limit.doubt or APPROACHING
         return self.limits
 
     def _tell(self, n_steps: int, n_vectors: int) -> None:
@@ -220,17 +243,19 @@ class _Search:
         return held_states(self.system, self.weights, self.state[rows], self.drive[rows], n_steps)
 
     def _look_at_motion(self, n_steps: int) -> None:
-        """Run on, see which rows move on the same set, and judge each set by the tangents of one or two of its rows."""
+        """Run on, see which rows move on the same set, judge each set by the tangents of one or two of its rows, and
+        keep as active what is not believed."""
         self._nudge(self.active)
         n_transient = n_steps // 4
         self._tell(n_transient + n_steps, min(self.effort.n_exponents, self.system.state_size))
         self.elapsed += n_transient + n_steps
         at_once = max(1, _CHUNK // ((n_transient + n_steps) * self.system.state_size))
-        left = [self._judge(rows, n_transient, n_steps) for rows in self.active.split(at_once)]
-        self.active = torch.cat(left)
+        rows = torch.cat([self._judge(rows, n_transient, n_steps) for rows in self.active.split(at_once)])
+        believed = self._believe(rows, 2 * n_steps).to(rows.device)
+        self.active = rows[~believed]
 
     def _judge(self, rows: Tensor, n_transient: int, n_steps: int) -> Tensor:
-        """Judge these rows; returns those that remain undetermined."""
+        """Judge these rows; returns those that have not diverged."""
         beginning = self.state[rows]
         states = self._states(rows, n_transient + n_steps)
         self.state[rows] = states[-1]
@@ -241,7 +266,7 @@ class _Search:
         if not len(rows):
             return rows
         ensemble = Ensemble(states.transpose(0, 1).cpu().numpy())
-        families = ensemble.families(self.inputs[rows].cpu().numpy())
+        families = ensemble.families(self.group[rows.cpu().numpy()])
         followed = np.concatenate([np.flatnonzero(families == k)[:_FOLLOWED] for k in range(families.max() + 1)])
         stretches = log_stretches(
             self.system, self.weights, beginning[followed], self.drive[rows[followed]],
@@ -253,28 +278,108 @@ class _Search:
             at: judge(ensemble.rows[at], stretches[k], agreement=float(agreement[at]), steadiness=float(steadiness[at]))
             for k, at in enumerate(followed.tolist())
         }
-        remaining = []
+        every = max(1, ensemble.rows.shape[1] // _SAMPLES)
         for at, row in enumerate(rows.tolist()):
             of = at if at in motions else int(np.flatnonzero(families == families[at])[0])
             motion = motions[of]
             periodic = motion.kind in (CLOSED_CURVE, TORUS, CONTINUUM)
             self.limits[row] = Limit(
                 motion.kind,
-                orbit=ensemble.rows[at, -_SAMPLES:],
+                orbit=ensemble.rows[at, ::-every][::-1],
                 exponents=motion.exponents,
                 exponent_errors=motion.exponent_errors,
                 features=ensemble.features[at],
-                steadiness=max(motion.steadiness, float(steadiness[at])),
+                steadiness=float(steadiness[at]),
                 size=float(ensemble.size[at]),
                 frequency=float(frequencies[followed.tolist().index(of)]) if periodic else np.nan,
                 keeps_lengths=motion.keeps_lengths,
                 followed=at in motions,
                 drift=self.limits[row].drift,
+                doubt=SLOW if motion.kind == UNDETERMINED else NONE,
                 n_steps=self.elapsed,
             )
-            if motion.kind == UNDETERMINED:
-                remaining.append(row)
-        return torch.tensor(remaining, dtype=torch.int64, device=rows.device)
+        return rows
+
+    def _believe(self, rows: Tensor, n_steps: int) -> Tensor:
+        """Which of the rows that were looked at are as they seem: a mask.
+
+        Regular motions under one input are one set, or differ by far more than their averages drift; chaos is on sets
+        of its own.
+        """
+        kinds = np.array([self.limits[row].kind for row in rows.tolist()])
+        believed = torch.as_tensor(kinds != UNDETERMINED)
+        for group in np.unique(self.group[rows.cpu().numpy()]):
+            believed[self._too_much_alike(rows, group)] = False
+        chaotic = torch.as_tensor(kinds == CHAOS)
+        if chaotic.any():
+            believed[chaotic] = self._believe_chaos(rows[chaotic.to(rows.device)], n_steps)
+        return believed
+
+    def _too_much_alike(self, rows: Tensor, group: int) -> list[int]:
+        """Places of regular motions under an input that can neither be told from another set there nor be the same."""
+        among = [at for at, row in enumerate(rows.tolist())
+                 if self.group[row] == group and self.limits[row].kind in (CLOSED_CURVE, TORUS, CONTINUUM)
+                 and not self.limits[row].keeps_lengths]  # fmt: skip
+        doubtful = set()
+        for k, at in enumerate(among):
+            for other in among[:k]:
+                a, b = self.limits[int(rows[at])], self.limits[int(rows[other])]
+                pairs = (a.features, b.features), (a.steadiness, b.steadiness), (a.size, b.size)
+                if not same_set(*pairs) and apart(pairs[0], pairs[2]) < _APART * sum(pairs[1]):
+                    doubtful |= {at, other}
+        for at in doubtful:
+            self.limits[int(rows[at])].doubt = ALIKE
+        return sorted(doubtful)
+
+    def _believe_chaos(self, rows: Tensor, n_steps: int) -> Tensor:
+        """Which rows are on chaotic sets of their own, by the statistics of many copies of them."""
+        group = self.group[rows.cpu().numpy()]
+        rate = min(float(self.limits[row].exponents[0]) for row in rows.tolist())
+        chains, self.state[rows] = run_chains(
+            self.system,
+            self.weights,
+            self.state[rows],
+            self.drive[rows],
+            input=group,
+            n_copies=self.effort.n_copies,
+            n_steps=n_steps,
+            rate=rate,
+            escape=self.effort.escape,
+            generator=self.generator,
+        )
+        self.elapsed += n_steps + n_steps // 4
+        believed = torch.zeros(len(rows), dtype=torch.bool)
+        for own, found in chains.items():
+            here = np.flatnonzero(group == own)
+            labels = sets_of(found)
+            if labels is not None and (labels.max() == 0 or self._as_before(own, rows[here].cpu().numpy(), labels)):
+                believed[here] = True
+                self._on_sets(rows, here, found, labels)
+            else:
+                for at in here:
+                    self.limits[int(rows[at])].doubt = IRREGULAR
+        return believed
+
+    def _as_before(self, group: int, rows: np.ndarray, labels: np.ndarray) -> bool:
+        """Whether rows fell into the same sets when they were looked at for a shorter time."""
+        before = self.partitions.get(group)
+        self.partitions[group] = rows, labels
+        return before is not None and np.array_equal(before[0], rows) and np.array_equal(before[1], labels)
+
+    def _on_sets(self, rows: Tensor, here: np.ndarray, chains: Chains, labels: np.ndarray) -> None:
+        for label in range(labels.max() + 1):
+            members = here[labels == label]
+            features, errors = chains.of(members).moments
+            limits = [self.limits[int(rows[at])] for at in members]
+            exponents, found = (
+                np.stack([getattr(one, name) for one in limits]) for name in ("exponents", "exponent_errors")
+            )
+            for limit in limits:
+                limit.features, limit.errors = features, errors
+                limit.size = max(one.size for one in limits)
+                limit.exponents = exponents.mean(0)
+                limit.exponent_errors = np.sqrt((found**2).sum(0)) / len(limits)
+                limit.n_steps = self.elapsed
 
     def _widest_output(self, states: Tensor, rows: Tensor) -> np.ndarray:
         """The output that moves most, (row, time)."""

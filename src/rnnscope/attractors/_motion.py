@@ -1,20 +1,20 @@
 """What kind of motion an orbit that comes to no fixed point or short cycle is: regularity, exponents, dimension."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from rnnscope.attractors._averages import digits, local_dimension, weighted_mean
+from rnnscope.attractors._averages import local_dimension, weighted_mean
 from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, TORUS, UNDETERMINED
-from rnnscope.attractors._same import same_set
 from rnnscope.attractors.zero_one import zero_one_test
 from rnnscope.systems import System
 from rnnscope.systems.system import Weights
 
-_REGULAR = 3.0  # digits in which two halves of a regular orbit agree at least
+_REGULAR = 3.5  # digits in which two halves of a regular orbit of 2000 steps agree at least, and more with each
+_PER_DECADE = 1.5  # tenfold length: averages over smooth sets converge faster than any power of it
+_STEADY = 1e-3  # largest difference of all averages over two halves of a regular orbit
 _IRREGULAR = 2.5, 3.5  # digits of chaos: below the first for certain, above the second not
 _NO_TRANSIENT = 60.0  # nats: more than from one rounding error (e^-37) to the size of the whole set
 _NEUTRAL = 1e-5  # of the resolution: exponents of a map that keeps lengths
@@ -34,49 +34,6 @@ class Motion:
     exponent_errors: np.ndarray
     steadiness: float
     keeps_lengths: bool = False
-
-
-class Ensemble:
-    """Orbits (row, time, state) and what tells one set from another.
-
-    ``features`` (row, 2 state) are mean and standard deviation of every coordinate; ``steadiness`` (row,) is the
-    largest difference in them between two halves, relative to ``size`` (row,), the spread of the widest coordinate.
-    """
-
-    def __init__(self, rows: np.ndarray):
-        self.rows = rows
-        half = rows.shape[1] // 2
-        self.size = np.maximum(np.ptp(rows, axis=1).max(-1), max(1e-300, float(np.finfo(rows.dtype).tiny)))
-        first, second = _moments(rows[:, :half]), _moments(rows[:, -half:])
-        self.steadiness = np.abs(first - second).max(-1) / self.size
-        self.features = _moments(rows)
-
-    @cached_property
-    def agreement(self) -> np.ndarray:
-        """Digits in which averages over two halves agree, by row."""
-        return digits(self.rows)
-
-    def families(self, inputs: np.ndarray) -> np.ndarray:
-        """Rows under the same input that fill the same set have the same number, counted from 0."""
-        first: list[int] = []
-        labels = np.empty(len(self.rows), dtype=int)
-        for row in range(len(self.rows)):
-            alike = (
-                k for k, other in enumerate(first) if (inputs[other] == inputs[row]).all() and self._same(other, row)
-            )
-            labels[row] = next(alike, len(first))
-            if labels[row] == len(first):
-                first.append(row)
-        return labels
-
-    def _same(self, a: int, b: int) -> bool:
-        kept = self.features, self.steadiness, self.size, self.rows
-        return same_set(*((each[a], each[b]) for each in kept))
-
-
-def _moments(rows: np.ndarray) -> np.ndarray:
-    mean = weighted_mean(rows, 1)
-    return np.concatenate([mean, np.sqrt(weighted_mean((rows - mean[:, None]) ** 2, 1))], -1)
 
 
 def log_stretches(
@@ -122,7 +79,8 @@ def _judge(states: np.ndarray, stretches: np.ndarray, agreement: float, steadine
     zero = np.abs(exponents) <= resolution + np.minimum(3 * errors, resolution)
     if len(exponents) > 1 and (np.abs(exponents) + errors <= _NEUTRAL * resolution).all():
         return Motion(CONTINUUM, exponents, errors, steadiness, keeps_lengths=True)
-    regular = agreement >= _REGULAR and steadiness <= 10**-_REGULAR and errors[0] <= resolution
+    digits = _REGULAR + _PER_DECADE * np.log10(len(states) / 2000)
+    regular = agreement >= digits and steadiness <= _STEADY and errors[0] <= resolution
     if regular and zero[0]:
         return Motion(_regular_kind(states, exponents, zero, resolution), exponents, errors, steadiness)
     stretched = plain[0] > max(4 * block_errors[0], 2 * resolution)

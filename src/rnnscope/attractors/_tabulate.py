@@ -7,7 +7,7 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rnnscope.attractors._kinds import KINDS
+from rnnscope.attractors._kinds import DOUBTS, KINDS
 from rnnscope.attractors._limits import Limit
 from rnnscope.systems import System
 
@@ -63,7 +63,7 @@ def tabulate(
         reached[at] = np.argsort(order)[labels]
         for place, k in enumerate(order):
             whole["kind"][at, place], whole["period"][at, place] = found[k].kind, found[k].period
-            whole["n_run"][at, place] = found[k].n_steps
+            whole["n_run"][at, place], whole["doubt"][at, place] = found[k].n_steps, found[k].doubt
             for name, value in described[k].items():
                 if name in widths:
                     value = value[: widths[name]]
@@ -73,7 +73,7 @@ def tabulate(
     return _dataset(system, inputs, values, whole, reached)
 
 
-_WHOLE = {"kind": np.int8, "period": np.int32, "n_run": np.int32}
+_WHOLE = {"kind": np.int8, "doubt": np.int8, "period": np.int32, "n_run": np.int32}
 
 
 def _describe(system: System, held: Tensor, limit: Limit, share: float, n_starts: int) -> dict[str, Any]:
@@ -117,9 +117,13 @@ def _dataset(
     reached: np.ndarray,
 ) -> xr.Dataset:
     pair = ("input", "attractor")
-    flags = {"flag_values": np.arange(len(KINDS), dtype=np.int8), "flag_meanings": " ".join(KINDS), "units": "1"}
+
+    def flags(words: tuple[str, ...]) -> dict[str, Any]:
+        return {"flag_values": np.arange(len(words), dtype=np.int8), "flag_meanings": " ".join(words), "units": "1"}
+
     variables: dict[str, Any] = {
-        "kind": (pair, whole["kind"], {"long_name": "kind of limit set", **flags}),
+        "kind": (pair, whole["kind"], {"long_name": "kind of limit set", **flags(KINDS)}),
+        "doubt": (pair, whole["doubt"], {"long_name": "why it is undetermined", **flags(DOUBTS)}),
         "period": (pair, whole["period"], {"long_name": "period of a cycle, 0 if it is none", "units": "step"}),
         "n_run": (pair, whole["n_run"], {"long_name": "steps that were run until it was known", "units": "step"}),
         "reached": (("input", "start"), reached, {"long_name": "attractor that the start comes to", "units": "1"}),

@@ -26,14 +26,23 @@ class Attractors(Probe):
 
     - **fixed point**, **cycle** of period k: Newton's method confirms a zero of F^k(x) - x; all |μ| < 1; the orbit is
       there, or comes nearer at the rate of the largest multiplier;
-    - **closed curve**: the motion is regular (weighted averages over two halves of the orbit agree in at least three
-      digits), λ1 = 0, λ2 < 0, and the orbit fills a set of dimension one; ``frequency`` is the strongest of the output;
+    - **closed curve**: the motion is regular (weighted averages over two halves of the orbit agree in three and a half
+      digits at least, and in more the longer it is), λ1 = 0, λ2 < 0, and the orbit fills a set of dimension one;
+      ``frequency`` is the strongest of the output;
     - **torus**: the same with λ1 = λ2 = 0 > λ3 and dimension two;
-    - **chaos**: λ1 > 0 by four standard errors, and irregular, or for longer than any transient can grow;
+    - **chaos**: λ1 > 0 by four standard errors, and irregular, or for longer than any transient can grow; and of many
+      copies of all such orbits under an input (``n_copies``, run twice ``n_steps``) none leaves, and all have the same
+      statistics at all times, as the chains of a sampler that has converged: one set. Orbits are on several sets if
+      each is stationary by itself and they fall into the same ones when they are run on four times as long. A transient
+      that lasts longer than all copies together have been run cannot be told from an attractor;
     - **continuum**: neutral, and different starts stay apart: a line of fixed points (μ = 1), or orbits side by side as
       in an orthogonal network. It is no attractor, and counted as one set;
     - **divergence**: a coordinate exceeds ``escape``;
-    - **undetermined**: none of these could be shown in the longest run; ``drift`` says how fast the state still moves.
+    - **undetermined**: none of these could be shown in the longest run; ``doubt`` says why, ``drift`` how fast the
+      state still moves.
+
+    Regular motions under one input are one set if their averages (means, spreads, characteristic function) agree within
+    errors, and two only if they are a hundred times further apart than they still drift.
 
     What cannot be told is run on for four and then sixteen times as long (``n_extensions``). An exponent counts as zero
     when it is below the resolution of two over the number of steps.
@@ -54,17 +63,19 @@ class Attractors(Probe):
         n_exponents: how many leading exponents, at most; three tell a torus.
         n_multipliers: how many leading multipliers are kept.
         max_period: the longest cycle that is looked for; four times that with each extension.
+        n_copies: of irregular orbits, at each input at least, by whose statistics chaos is believed.
         escape: when a start has diverged.
         dtype: 'float64', 'float32'; None for the network's own.
         seed: for drawing starts.
 
     Source: Ribeiro, Tiels, Aguirre & Schön, AISTATS 2020; Das, Saiki, Sander & Yorke, Nonlinearity 30, 2017 (weighted
-    averages); Gottwald & Melbourne, SIAM Journal on Applied Dynamical Systems 8, 2009 (the 0-1 test, in doubt).
+    averages); Gottwald & Melbourne, SIAM Journal on Applied Dynamical Systems 8, 2009 (the 0-1 test, in doubt);
+    Vehtari, Gelman, Simpson, Carpenter & Bürkner, Bayesian Analysis 16, 2021 (chains that have converged).
 
     """
 
     name: ClassVar[str] = "attractors"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     inputs: Any = None
     starts: Any = None
@@ -75,6 +86,7 @@ class Attractors(Probe):
     n_exponents: int = 3
     n_multipliers: int = 4
     max_period: int = 64
+    n_copies: int = 64
     escape: float = 1e8
     dtype: str | None = "float64"
     seed: int = 0
@@ -82,7 +94,7 @@ class Attractors(Probe):
     def __post_init__(self) -> None:
         whole = {
             "n_starts": 1, "n_transient": 0, "n_steps": 200, "n_extensions": 0, "n_exponents": 1, "n_multipliers": 1,
-            "max_period": 1, "seed": 0,
+            "max_period": 1, "n_copies": 2, "seed": 0,
         }  # fmt: skip
         put_in_order(self, count="n_starts", whole=whole, positive=["escape"])
 
@@ -99,12 +111,13 @@ class Attractors(Probe):
             sequences: input sequences of its task (sequence, time, channel), for 'visited' starts.
 
         Returns:
-            Dataset over (input, attractor): ``kind``, ``period``, ``fraction`` of the starts with its
-            ``fraction_error``, ``lyapunov_exponent`` with ``lyapunov_error`` (…, exponent), ``multiplier_real`` and
-            ``multiplier_imag`` (…, multiplier), ``frequency``, ``location`` (…, state: the point, or the mean),
-            ``output_mean``, ``output_low``, ``output_high`` (…, output), ``residual``, ``drift``, ``n_run``; and
-            ``reached`` (input, start), which attractor a start comes to. Attractors of an input stand in the order of
-            their kinds, then of their mean output; where an input has fewer than another, kind is -1.
+            Dataset over (input, attractor): ``kind`` (and, where that is undetermined, ``doubt``: why), ``period``,
+            ``fraction`` of the starts with its ``fraction_error``, ``lyapunov_exponent`` with ``lyapunov_error`` (…,
+            exponent), ``multiplier_real`` and ``multiplier_imag`` (…, multiplier), ``frequency``, ``location`` (…,
+            state: the point, or the mean), ``output_mean``, ``output_low``, ``output_high`` (…, output), ``residual``,
+            ``drift``, ``n_run``; and ``reached`` (input, start), which attractor a start comes to. Attractors of an
+            input stand in the order of their kinds, then of their mean output; where an input has fewer than another,
+            kind is -1.
 
         Raises:
             UnsupportedModelError: not a network that can be read as a map.
@@ -127,6 +140,7 @@ class Attractors(Probe):
             n_exponents=self.n_exponents,
             max_period=self.max_period,
             escape=self.escape,
+            n_copies=self.n_copies,
         )
         n = len(starts)
         with torch.no_grad():

@@ -79,6 +79,8 @@ def _signed(value: float) -> str:
 
 
 def _rest(limit: "LimitSet") -> str:
+    if limit.doubt:
+        return limit.doubt
     if limit.frequency_range is not None and limit.kind != "cycle":
         low, high = (f"{value:.3g}" for value in limit.frequency_range)
         return low if low == high else f"{low} … {high}"

@@ -21,7 +21,8 @@ class LimitSet:
 
     ``exponent`` is the median of λ1 in nat/step with that of its standard error, ``exponent_range`` the least and the
     largest; ``multiplier_range`` are the least and the largest of the largest |μ| (None unless it is a fixed point or a
-    cycle); ``frequency_range`` in rad/step are those of the medians of the inputs, None where nothing goes round.
+    cycle); ``frequency_range`` in rad/step are those of the medians of the inputs, None where nothing goes round;
+    ``doubt`` is why it is undetermined, in words, mostly.
     """
 
     kind: str
@@ -32,6 +33,7 @@ class LimitSet:
     exponent_range: tuple[float, float]
     multiplier_range: tuple[float, float] | None
     frequency_range: tuple[float, float] | None
+    doubt: str = ""
 
     def words(self) -> str:
         """The kind, in words.
@@ -136,7 +138,14 @@ def _limit_set(data: "xarray.Dataset", holds: list[tuple[int, int]], place: int,
         _ends(exponents) or (float("nan"), float("nan")),
         _ends(moduli),
         _ends(np.array(frequencies)),
+        _doubt(data, at("doubt")) if "doubt" in data else "",
     )
+
+
+def _doubt(data: "xarray.Dataset", codes: np.ndarray) -> str:
+    names = {value: meaning for meaning, value in flags(data["doubt"]).items()}
+    commonest = Counter(names.get(int(code), "none") for code in codes).most_common(1)[0][0]
+    return "" if commonest == "none" else commonest.replace("_", " ")
 
 
 def _ends(values: np.ndarray) -> tuple[float, float] | None:
