@@ -12,6 +12,7 @@ from torch import Tensor
 from rnnscope.attractors._chords import Chords, zero_below
 from rnnscope.attractors._forecast import need_jacobians
 from rnnscope.attractors._matrices import WIDE
+from rnnscope.attractors._normal import Dense, Halved, Normal
 from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System, require_deterministic
@@ -155,6 +156,11 @@ class IteratedMap:
         self.system, self.drive, self.period = system, drive, period
         self.weights = system.weights if weights is None else weights
 
+    @property
+    def halves(self) -> bool:
+        """Whether the second half of the coordinates enters F^k only unit by unit."""
+        return self.period == 1 and self.system.second_half_is_diagonal
+
     def rows(self, index: Any) -> "IteratedMap":
         """The same for some of the rows."""
         return IteratedMap(self.system, self.drive[index], self.period, self.weights)
@@ -264,26 +270,23 @@ class _Descent:
         self.r = map_(start) - start
         self.length = self.r.norm(dim=-1)
         self.finite = torch.isfinite(self.length)
-        self.jacobian = map_.derivative(start) - _identity(start)
-        self.finite &= torch.isfinite(self.jacobian).all(-1).all(-1)
+        self.normal = self._normal(map_, start, self.r)
+        self.finite &= torch.isfinite(self.normal.size)
         self.length[~self.finite] = torch.nan
         self.damping = torch.full_like(self.length, 1e-2)
         self.moved = torch.zeros_like(self.finite)
-        self.normal = self.jacobian.mT @ self.jacobian
-        self._differentiate()
 
-    def _differentiate(self) -> None:
-        self.gradient = (self.jacobian.mT @ self.r[..., None])[..., 0]
-        self.size = self.normal.diagonal(dim1=-2, dim2=-1).sum(-1)  # ‖J‖² of Frobenius
+    def _normal(self, map_: IteratedMap, x: Tensor, r: Tensor) -> Normal:
+        return (Halved if map_.halves else Dense).of(map_.derivative(x), r)
 
     def verdict(self) -> Tensor:
         settings, epsilon = self.settings, torch.finfo(self.x.dtype).eps
-        zero = self.length <= zero_below(self.x, self.size.sqrt(), settings.tolerance)
+        zero = self.length <= zero_below(self.x, self.normal.size.sqrt(), settings.tolerance)
         # ∇ log q = 2 ∇q / ‖r‖², for q = ½‖r‖²
-        flat = 2 * self.gradient.norm(dim=-1) <= settings.slope * self.length.square()
+        flat = 2 * self.normal.gradient.norm(dim=-1) <= settings.slope * self.length.square()
         stuck = self.damping > 1 / epsilon
         # close to a minimum that is not a zero, what q could still lose is less than its rounding
-        flat |= stuck & (2 * self.gradient.norm(dim=-1) <= _COARSE * settings.slope * self.length.square())
+        flat |= stuck & (2 * self.normal.gradient.norm(dim=-1) <= _COARSE * settings.slope * self.length.square())
         out = ~self.finite | (self.x.abs().amax(-1) > settings.escape)
         verdict = torch.zeros_like(self.index, dtype=torch.int8)
         for condition, value in ((stuck, STALLED), (flat, STATIONARY), (zero, CONVERGED), (out, ESCAPED)):
@@ -300,22 +303,20 @@ class _Descent:
 
     def keep(self, rows: Tensor) -> None:
         self.map = self.map.rows(rows)
-        for name in ("index", "x", "r", "length", "finite", "jacobian", "damping", "gradient", "normal", "size"):
+        for name in ("index", "x", "r", "length", "finite", "damping"):
             setattr(self, name, getattr(self, name)[rows])
+        self.normal = self.normal.rows(rows)
 
     def step(self) -> None:
         epsilon = torch.finfo(self.x.dtype).eps
         # below this, JᵀJ is rounding in its null directions
-        floor = 8 * epsilon * self.size
+        floor = 8 * epsilon * self.normal.size
         damping = torch.maximum(self.damping * self.length, floor)
-        matrix = self.normal.clone()
-        matrix.diagonal(dim1=-2, dim2=-1).add_(damping[:, None])
-        factor, failed = torch.linalg.cholesky_ex(matrix)
-        shift = -torch.cholesky_solve(self.gradient[..., None], factor)[..., 0]
+        shift, failed = self.normal.solve(damping, -self.normal.gradient)
         trial = self.x + shift
         r = self.map(trial) - trial
         length = r.norm(dim=-1)
-        predicted = (shift * (damping[:, None] * shift - self.gradient)).sum(-1)  # of ‖r‖², as are these
+        predicted = (shift * (damping[:, None] * shift - self.normal.gradient)).sum(-1)  # of ‖r‖², as are these
         gained = (self.length - length) * (self.length + length)
         ratio = gained / predicted
         better = (failed == 0) & torch.isfinite(length) & (gained > 0) & (ratio > 1e-4)
@@ -328,19 +329,17 @@ class _Descent:
             self._accept(better, trial, r, length)
 
     def _accept(self, better: Tensor, trial: Tensor, r: Tensor, length: Tensor) -> None:
-        jacobian = self.map.rows(better).derivative(trial[better]) - _identity(trial)
-        finite = torch.isfinite(jacobian).all(-1).all(-1)
+        new = self._normal(self.map.rows(better), trial[better], r[better])
+        finite = torch.isfinite(new.size)
         if not finite.all():
             better = better.clone()
             better[better.clone()] = finite
-            jacobian = jacobian[finite]
+            new = new.rows(finite)
         column = better[:, None]
         self.x, self.r = torch.where(column, trial, self.x), torch.where(column, r, self.r)
         self.length = torch.where(better, length, self.length)
-        self.jacobian[better] = jacobian
-        self.normal[better] = jacobian.mT @ jacobian
+        self.normal.put(better, new)
         self.moved = better
-        self._differentiate()
 
 
 def _polished(map_: IteratedMap, x: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:

@@ -49,6 +49,7 @@ class Cell:
                                                  leading dimensions. None: by forward differentiation
     jacobian(weights, state, drive)              ∂step/∂state (..., state_size, state_size), rows for the new state;
                                                  None: as ``linearised`` gives it
+    second_part_is_diagonal                      whether the second part of the state enters the new one unit by unit
     drive_linearised(weights, drive, rows)       what ``drive`` makes of differences in the input (..., k, input_size)
     """
 
@@ -63,6 +64,7 @@ class Cell:
     frozen: tuple[str, ...] = ()
     linearised: Linearised | None = None
     jacobian: Callable[[Weights, Tensor, Tensor], Tensor] | None = None
+    second_part_is_diagonal: bool = False
     drive_linearised: Callable[[Weights, Tensor, Tensor], Tensor] = linear_drive_linearised
 
 

@@ -69,11 +69,17 @@ def jacobian(weights: Weights, state: Tensor, drive: Tensor) -> Tensor:
     """Four blocks, ∂(h, c)[t] / ∂(h, c)[t-1]: (..., output + H, output + H)."""
     _, _, forget, onward, slopes = _opened(weights, state, drive)
     by_memory, by_output = _folded(weights, slopes).chunk(2, dim=-2)
-    output = onward[..., None] * by_memory + by_output
-    output = torch.cat([output, torch.diag_embed(onward * forget)], dim=-1)
+    size = forget.shape[-1]
+    output = torch.addcmul(by_output, onward[..., None], by_memory)
     if "projection" in weights:
+        output = torch.cat([output, torch.diag_embed(onward * forget)], dim=-1)
         output = weights["projection"] @ output
-    return torch.cat([output, torch.cat([by_memory, torch.diag_embed(forget)], dim=-1)], dim=-2)
+        return torch.cat([output, torch.cat([by_memory, torch.diag_embed(forget)], dim=-1)], dim=-2)
+    whole = state.new_zeros(*state.shape, 2 * size)
+    whole[..., :size, :size], whole[..., size:, :size] = output, by_memory
+    whole[..., :size, size:].diagonal(dim1=-2, dim2=-1).copy_(onward * forget)
+    whole[..., size:, size:].diagonal(dim1=-2, dim2=-1).copy_(forget)
+    return whole
 
 
 def _opened(weights: Weights, state: Tensor, drive: Tensor) -> tuple[Tensor, ...]:
@@ -106,5 +112,13 @@ def part_sizes(sizes: Sizes) -> dict[str, int]:
 
 
 CELL = Cell(
-    "lstm", gate_shapes(4), materialise, linear_drive, step, part_sizes, linearised=linearised, jacobian=jacobian
+    "lstm",
+    gate_shapes(4),
+    materialise,
+    linear_drive,
+    step,
+    part_sizes,
+    linearised=linearised,
+    jacobian=jacobian,
+    second_part_is_diagonal=True,
 )

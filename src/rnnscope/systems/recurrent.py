@@ -127,6 +127,8 @@ class RecurrentSystem(System):
         self.input_size = core.input_size
         self.state_size = layer_size * core.num_layers
         self.output_size = head.output_size if head else core.output_size
+        whole = list(sizes.values()) == [core.hidden_size] * 2 and core.num_layers == 1
+        self.second_half_is_diagonal = whole and self.cell.second_part_is_diagonal
         self.state_labels = tuple(
             (f"layer{k}." if core.num_layers > 1 else "") + f"{part}[{i}]"
             for k in range(core.num_layers)

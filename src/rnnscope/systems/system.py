@@ -51,6 +51,10 @@ class System(ABC):
     has_forward_mode: bool = True
     """Whether the step can be differentiated forwards; torch's fused kernels cannot."""
 
+    second_half_is_diagonal: bool = False
+    """Whether the second half of the coordinates, as the memory of an LSTM, enters the new state only unit by unit: the
+    right half of ∂f/∂x is two diagonal blocks, one above the other."""
+
     n_tokens: int | None = None
     """Size of the vocabulary, where the input is one token: a channel that holds its whole number. None: a vector."""
 
