@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rnnscope.attractors._forecast import need_jacobians
 from rnnscope.attractors._matrices import pieces
-from rnnscope.attractors._search import N_THREADS, IteratedMap, find_fixed_points, prepared
+from rnnscope.attractors._search import N_THREADS, FixedPointSearch, IteratedMap, find_fixed_points, prepared
 from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System
@@ -204,3 +204,29 @@ def distinct_points(
             label[row] = len(chosen)
             chosen.append(row)
     return torch.tensor(chosen, dtype=torch.int64, device=location.device), label
+
+
+def unseen_share(found: FixedPointSearch, radius: float) -> tuple[float, float]:
+    """The share of searches that would lead to a zero which none of these has found, and its standard error.
+
+        U = f1 / n ± (√(f1 (1 - f1 / n) + 2 f2) + 1) / n
+
+    with f1 and f2 the zeros, the same within ``radius``, that one and two of the n searches have found.
+
+    >>> places = torch.tensor([[0.0], [0.0], [0.0], [1.0]])
+    >>> nothing = torch.zeros(4)
+    >>> found = FixedPointSearch(places, nothing, nothing, torch.ones(4, dtype=torch.int8), nothing.long())
+    >>> unseen_share(found, 1e-6)[0]
+    0.25
+
+    Source: Good, Biometrika 40, 1953.
+
+    """
+    n = len(found.status)
+    zero = found.converged
+    once = twice = 0
+    if zero.any():
+        _, label = distinct_points(found.location[zero], found.residual[zero], radius)
+        counts = torch.bincount(label)
+        once, twice = int((counts == 1).sum()), int((counts == 2).sum())
+    return once / n, float(np.sqrt(once * (1 - once / n) + 2 * twice) + 1) / n

@@ -8,7 +8,7 @@ import xarray as xr
 from torch import Tensor
 
 from rnnscope.attractors._collect import CONTINUUM, CYCLE, FIXED_POINT, STATUS, Points
-from rnnscope.attractors._points import multipliers_at
+from rnnscope.attractors._points import multipliers_at, unseen_share
 from rnnscope.attractors._search import SEARCH_STATUS, FixedPointSearch, IteratedMap
 from rnnscope.attractors._visited import Visited
 from rnnscope.systems import System
@@ -23,9 +23,10 @@ def points_dataset(
     system: System,
     held: Tensor,
     points: list[Points],
-    searches: dict[int, FixedPointSearch],
+    searches: dict[int, list[FixedPointSearch]],
     visited: list[Visited],
     *,
+    distinct: float,
     neutral: float,
     vectors: bool,
 ) -> xr.Dataset:
@@ -36,9 +37,10 @@ def points_dataset(
     for name, (dims, attrs) in _schema(phases, vectors).items():
         filled = np.stack([_filled(row[name], most) for row in rows])
         variables[name] = (("input", "point", *dims), filled, attrs)
-    residual = torch.cat([found.residual.reshape(len(held), -1) for found in searches.values()], 1)
-    alive = torch.isfinite(residual).any(1).tolist()
-    variables |= _counts(points, rows, alive) | _outcomes(searches, len(held)) | _visited(visited)
+    by_input = list(zip(*searches.values(), strict=True))
+    alive = [any(bool(torch.isfinite(found.residual).any()) for found in own) for own in by_input]
+    radii = [distinct * each.scale for each in visited]
+    variables |= _counts(points, rows, alive) | _outcomes(by_input, radii) | _visited(visited)
     values = held.double().cpu().numpy()
     coords = {
         "input": np.arange(len(held)),
@@ -113,23 +115,27 @@ def _degree(points: Points, row: dict[str, np.ndarray]) -> float:
     return float(np.sign(np.real(one_minus[hyperbolic].prod(1))).sum())
 
 
-def _outcomes(searches: dict[int, FixedPointSearch], n_inputs: int) -> dict[str, tuple]:
-    """What became of the searches, by input and period."""
-    grid = (n_inputs, len(searches))
+def _outcomes(by_input: list[tuple[FixedPointSearch, ...]], radii: list[float]) -> dict[str, tuple]:
+    """What became of the searches, by input and period, and what share would lead to zeros not found."""
+    grid = (len(by_input), len(by_input[0]))
     counts, quantiles = np.zeros((*grid, len(SEARCH_STATUS)), np.int32), np.full((*grid, len(_QUANTILES)), np.nan)
-    for j, found in enumerate(searches.values()):
-        status = found.status.reshape(n_inputs, -1).cpu().numpy()
-        residual = found.residual.reshape(n_inputs, -1).double().cpu().numpy()
-        for i in range(n_inputs):
-            counts[i, j] = np.bincount(status[i], minlength=len(SEARCH_STATUS))
-            finite = residual[i][np.isfinite(residual[i])]
+    unseen = np.zeros((2, *grid))
+    for i, own in enumerate(by_input):
+        for j, found in enumerate(own):
+            counts[i, j] = np.bincount(found.status.cpu().numpy(), minlength=len(SEARCH_STATUS))
+            residual = found.residual.double().cpu().numpy()
+            finite = residual[np.isfinite(residual)]
             if len(finite):
                 quantiles[i, j] = np.quantile(finite, _QUANTILES)
+            unseen[:, i, j] = unseen_share(found, radii[i])
     dims = ("input", "searched_period")
     told = "residual of the searches where the map is finite"
+    share = "share of searches that would lead to a zero not found (Good-Turing)"
     return {
         "n_outcomes": ((*dims, "outcome"), counts, {"long_name": "searches that ended so", "units": "1"}),
         "residual_quantile": ((*dims, "quantile"), quantiles, {"long_name": told, "units": "1"}),
+        "unseen_share": (dims, unseen[0], {"long_name": share, "units": "1"}),
+        "unseen_error": (dims, unseen[1], {"long_name": "standard error of that share", "units": "1"}),
     }
 
 

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int8, Int64
@@ -51,6 +51,15 @@ class FixedPointSearch:
     status: Int8[Tensor, " start"]
     n_iterations: Int64[Tensor, " start"]
 
+    def rows(self, index: Any) -> Self:
+        """Some of the searches."""
+        return type(self)(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: list[Self]) -> Self:
+        """Several one after another."""
+        return cls(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
     @property
     def converged(self) -> Tensor:
         """Which starts led to a zero, (start,)."""
@@ -69,6 +78,7 @@ def find_fixed_points(
     scale: float = 1.0,
     escape: float = 1e12,
     forecast: Callable[[float], None] | None = None,
+    chords: Chords | None = None,
 ) -> FixedPointSearch:
     """From each start, go down to a zero of F^k(x) - x, or to a minimum of its length.
 
@@ -99,6 +109,7 @@ def find_fixed_points(
             direction of steepest descent.
         scale: a distance that is typical for states of this network.
         escape: a start whose coordinates exceed this has escaped.
+        chords: for wide states, zeros of this map that earlier searches have found; those found now are added.
         forecast: for wide states, called with the seconds that the search still takes, as far as can be told.
 
     Returns:
@@ -126,7 +137,7 @@ def find_fixed_points(
     with torch.no_grad(), torch_threads(N_THREADS):
         map_ = IteratedMap(system, drive, period)
         if system.state_size > WIDE:
-            found = _search_wide(map_, states, settings, forecast)
+            found = _search_wide(map_, states, settings, forecast, chords or Chords(tolerance))
         else:
             rows = max(1, _MOST_NUMBERS // system.state_size**2)
             parts = [_search(map_.rows(piece), states[piece], settings) for piece in _slices(len(states), rows)]
@@ -155,11 +166,6 @@ class IteratedMap:
     def __init__(self, system: System, drive: Tensor, period: int, weights: Any = None):
         self.system, self.drive, self.period = system, drive, period
         self.weights = system.weights if weights is None else weights
-
-    @property
-    def halves(self) -> bool:
-        """Whether the second half of the coordinates enters F^k only unit by unit."""
-        return self.period == 1 and self.system.second_half_is_diagonal
 
     def rows(self, index: Any) -> "IteratedMap":
         """The same for some of the rows."""
@@ -190,6 +196,11 @@ class IteratedMap:
         assert product is not None
         return product
 
+    def normal(self, states: Tensor, residual: Tensor) -> Normal:
+        """JᵀJ and Jᵀr with J = DF^k - 1, without the half of the coordinates that can be eliminated."""
+        halves = self.period == 1 and self.system.second_half_is_diagonal
+        return (Halved if halves else Dense).of(self.derivative(states), residual)
+
 
 @dataclass(frozen=True)
 class _Settings:
@@ -200,15 +211,22 @@ class _Settings:
 
 
 def _search_wide(
-    map_: IteratedMap, start: Tensor, settings: _Settings, forecast: Callable[[float], None] | None
+    map_: IteratedMap,
+    start: Tensor,
+    settings: _Settings,
+    forecast: Callable[[float], None] | None,
+    chords: Chords,
 ) -> tuple[Tensor, ...]:
     """A few searches at first, then more at each turn, of those starts that no zero found by then accounts for."""
     location, residual, status, n_iterations = _blank(start)
-    chords = Chords(settings.tolerance)
     most = max(1, _WIDE_NUMBERS // start.shape[1] ** 2)
     # starts come in order of kind: each turn has some of all
     left = torch.randperm(len(start), generator=torch.Generator().manual_seed(0)).to(start.device)
     at_once, done, begun = min(_PILOTS, most), 0, time.perf_counter()
+    if len(chords):
+        ended, where, length = chords.finish(map_.rows(left), start[left])
+        location[left[ended]], residual[left[ended]], status[left[ended]] = where, length, CONVERGED
+        left = left[~torch.isin(torch.arange(len(left), device=left.device), ended)]
     while len(left):
         rows, left = left[:at_once], left[at_once:]
         known = len(chords)
@@ -270,14 +288,11 @@ class _Descent:
         self.r = map_(start) - start
         self.length = self.r.norm(dim=-1)
         self.finite = torch.isfinite(self.length)
-        self.normal = self._normal(map_, start, self.r)
+        self.normal = map_.normal(start, self.r)
         self.finite &= torch.isfinite(self.normal.size)
         self.length[~self.finite] = torch.nan
         self.damping = torch.full_like(self.length, 1e-2)
         self.moved = torch.zeros_like(self.finite)
-
-    def _normal(self, map_: IteratedMap, x: Tensor, r: Tensor) -> Normal:
-        return (Halved if map_.halves else Dense).of(map_.derivative(x), r)
 
     def verdict(self) -> Tensor:
         settings, epsilon = self.settings, torch.finfo(self.x.dtype).eps
@@ -329,7 +344,7 @@ class _Descent:
             self._accept(better, trial, r, length)
 
     def _accept(self, better: Tensor, trial: Tensor, r: Tensor, length: Tensor) -> None:
-        new = self._normal(self.map.rows(better), trial[better], r[better])
+        new = self.map.rows(better).normal(trial[better], r[better])
         finite = torch.isfinite(new.size)
         if not finite.all():
             better = better.clone()

@@ -8,9 +8,12 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
+from rnnscope.attractors._chords import Chords
 from rnnscope.attractors._collect import Collecting, collect
 from rnnscope.attractors._forecast import Forecast, need_jacobians, seconds_of
+from rnnscope.attractors._matrices import WIDE
 from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
+from rnnscope.attractors._points import unseen_share
 from rnnscope.attractors._points_dataset import points_dataset
 from rnnscope.attractors._search import N_THREADS, FixedPointSearch, IteratedMap, find_fixed_points
 from rnnscope.attractors._starts import checked_sequences, need_sequences
@@ -22,6 +25,9 @@ from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System
 
 _ESCAPE = 1e12  # a coordinate beyond this has left every bound
+_STATIONARY, _STATIONARY_WIDE = 1e-4, 1e-3  # relative change of q over the scale, at its minima
+_FIRST_ROUND = 128  # searches
+_TRIED, _ZEROS, _HOPELESS = 256, 16, 1 / 3  # searches, and zeros, after which so many new ones are too many
 _FEW_JACOBIANS = 40  # that the searches of wide states take at least
 
 
@@ -42,6 +48,16 @@ class FixedPoints(Probe):
     - **continuum**: a line or ring of points, or of cycles of one period, each with a multiplier within ``neutral`` of
       1, joined by points as slow as that and at least ``extent`` times the diameter of the visited states apart. The
       one in the middle stands for all of them.
+
+    Searches come in rounds that double, from 128 on. After each round the share of searches that would lead to a zero
+    not seen so far is estimated by the zeros found once, f1 of n searches (Good-Turing):
+
+        U = f1 / n ± (√(f1 + 2 f2) + 1) / n
+
+    At an input where U and twice its error are below ``unseen`` no more are made. So they are, with more than 100
+    coordinates, where after 256 searches a third or more of those that end in a zero find a new one, as in chaotic
+    networks, which have zeros without number. ``unseen_share`` and its error say how sure it is that all were found:
+    zeros that hardly any search leads to may be missing all the same.
 
     Whether points are missing cannot be known, but a test is: for a map that sends some ball into itself, as networks
     with bounded states do, the signs of det(1 - DF) over all fixed points sum to 1 (the Brouwer degree). ``degree`` is
@@ -64,7 +80,8 @@ class FixedPoints(Probe):
         periods: the k to search for.
         starts: where the orbits begin, as for ``Orbits``; None: 'visited' where sequences are known, else 'normal(1)'.
         n_orbits, n_steps: orbits at each input, and their length.
-        n_starts: searches at each input and period; the same random numbers at every input and epoch.
+        n_starts: searches at each input and period, at most; the same random numbers at every input and epoch.
+        unseen: the share of searches that may lead to a zero which none has found, at which searching ends; 0: never.
         noise: standard deviations of the noise on starts, relative to the spread of each coordinate; they take turns.
         distinct, margin, slow, neutral, extent: as said above.
         tolerance, max_iterations: of the search, see ``find_fixed_points``.
@@ -72,12 +89,13 @@ class FixedPoints(Probe):
         dtype: 'float64', 'float32', or None for the network's own.
         seed: for drawing starts.
 
-    Source: Sussillo & Barak, Neural Computation 25, 2013; the rest is our own.
+    Source: Sussillo & Barak, Neural Computation 25, 2013; Good, Biometrika 40, 1953 (the share not seen); the rest is
+    our own.
 
     """
 
     name: ClassVar[str] = "fixedpoints"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     inputs: Any = None
     periods: tuple[int, ...] = (1,)
@@ -85,6 +103,7 @@ class FixedPoints(Probe):
     n_orbits: int = 64
     n_steps: int = 200
     n_starts: int = 1024
+    unseen: float = 0.005
     noise: tuple[float, ...] = (0.0, 0.1, 0.5, 1.0)
     distinct: float = 1e-6
     margin: float = 0.1
@@ -99,6 +118,7 @@ class FixedPoints(Probe):
 
     def __post_init__(self) -> None:
         whole = {"n_orbits": 1, "n_steps": 1, "n_starts": 1, "max_iterations": 1, "seed": 0}
+        require(_is_number(self.unseen) and 0 <= self.unseen < 1, "unseen", "a number from 0 to below 1", self.unseen)
         positive = ("distinct", "margin", "slow", "neutral", "extent", "tolerance")
         put_in_order(self, count="n_orbits", whole=whole, positive=positive)
         periods = tuple(self.periods) if isinstance(self.periods, list | tuple) else ()
@@ -131,8 +151,9 @@ class FixedPoints(Probe):
             ``neutral_low``, ``neutral_high``, ``fastest``; on request ``right_real``, … (state, eigenvalue); with
             periods beyond 1 ``cycle`` (phase, state). For each input ``n_points`` (kind) and ``n_stable``, of reachable
             ones, ``n_unreachable``, ``degree``, ``scale``, and ``visited_low`` and ``visited_high`` (state), the box of
-            states passed; what became of the searches, ``n_outcomes`` (searched_period, outcome), and
-            ``residual_quantile`` (searched_period, quantile).
+            states passed; what became of the searches, ``n_outcomes`` (searched_period, outcome) and
+            ``residual_quantile`` (searched_period, quantile), with ``unseen_share`` and ``unseen_error``
+            (searched_period).
 
         Raises:
             UnsupportedModelError: not a network that can be read as a map.
@@ -155,14 +176,20 @@ class FixedPoints(Probe):
                 forecast.say(self._at_least(system, begins, held))
             visited = [visited_states(system, begins, u, self.n_steps, along, _ESCAPE) for u in held]
             searches = {period: self._search(system, held, visited, period, forecast) for period in self.periods}
-            n = self.n_starts
             settings = Collecting(self.distinct, self.margin, self.slow, self.neutral, self.extent, self.tolerance)
-            points = []
-            for k, u in enumerate(held):
-                own = {period: _part(found, slice(k * n, (k + 1) * n)) for period, found in searches.items()}
-                points.append(collect(system, u, own, visited[k], settings))
+            points = [
+                collect(system, u, {period: found[k] for period, found in searches.items()}, visited[k], settings)
+                for k, u in enumerate(held)
+            ]
             dataset = points_dataset(
-                system, held, points, searches, visited, neutral=self.neutral, vectors=self.vectors
+                system,
+                held,
+                points,
+                searches,
+                visited,
+                distinct=self.distinct,
+                neutral=self.neutral,
+                vectors=self.vectors,
             )
         return completed(self, dataset, system)
 
@@ -177,28 +204,46 @@ class FixedPoints(Probe):
 
     def _search(
         self, system: System, held: Tensor, visited: list[Visited], period: int, forecast: Forecast
-    ) -> FixedPointSearch:
+    ) -> list[FixedPointSearch]:
+        """The searches at each input, in rounds that double, until enough is found there or no starts are left."""
         starts = [
             starts_around(each, self.n_starts, self.noise, make_generator(self.seed, f"{self.name}/{period}"))
             for each in visited
         ]
-        return find_fixed_points(
-            system,
-            torch.cat(starts),
-            held.repeat_interleave(self.n_starts, 0),
-            period=period,
-            tolerance=self.tolerance,
-            max_iterations=self.max_iterations,
-            scale=float(np.median([each.scale for each in visited])),
-            escape=_ESCAPE,
-            forecast=forecast.say,
-        )
+        # starts come in order of kind: each round has some of all
+        order = torch.randperm(self.n_starts, generator=torch.Generator().manual_seed(0))
+        found: list[list[FixedPointSearch]] = [[] for _ in held]
+        chords = Chords(self.tolerance)
+        begin, left, wide = 0, list(range(len(held))), system.state_size > WIDE
+        while begin < self.n_starts and left:
+            end = min(self.n_starts, max(_FIRST_ROUND, 2 * begin))
+            rows = order[begin:end]
+            round_ = find_fixed_points(
+                system,
+                torch.cat([starts[k][rows] for k in left]),
+                held[left].repeat_interleave(len(rows), 0),
+                period=period,
+                tolerance=self.tolerance,
+                max_iterations=self.max_iterations,
+                stationary=_STATIONARY_WIDE if wide else _STATIONARY,
+                scale=float(np.median([each.scale for each in visited])),
+                escape=_ESCAPE,
+                forecast=forecast.say,
+                chords=chords,
+            )
+            for at, k in enumerate(left):
+                found[k].append(round_.rows(slice(at * len(rows), (at + 1) * len(rows))))
+            begin = end
+            left = [k for k in left if not self._enough(FixedPointSearch.joined(found[k]), visited[k].scale, wide)]
+        return [FixedPointSearch.joined(parts) for parts in found]
 
-
-def _part(found: FixedPointSearch, rows: slice) -> FixedPointSearch:
-    return FixedPointSearch(
-        found.location[rows], found.residual[rows], found.q[rows], found.status[rows], found.n_iterations[rows]
-    )
+    def _enough(self, found: FixedPointSearch, scale: float, wide: bool) -> bool:
+        """Whether few searches more would lead to a new zero; or, of wide states, so many that there is no end."""
+        share, error = unseen_share(found, self.distinct * scale)
+        n_zeros = int(found.converged.sum())
+        n = len(found.status)
+        hopeless = wide and n >= _TRIED and n_zeros >= _ZEROS and (share - 2 * error) * n > _HOPELESS * n_zeros
+        return bool(self.unseen) and (share + 2 * error <= self.unseen or hopeless)
 
 
 def _is_number(value: object) -> bool:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rnnscope.report.story import Phase
     from rnnscope.runs import Run
 
+_MANY_UNSEEN = 0.01  # of the searches
+
 
 def phases_data(run: "Run", name: str, dataset: "xarray.Dataset") -> list[dict[str, Any]]:
     """The phases of a training by what a probe found, as plain data."""
@@ -45,7 +47,8 @@ def phases_table(run: "Run", name: str, dataset: "xarray.Dataset") -> Table | No
         table = _exponent_table(dataset)
     else:
         return None
-    table.caption, table.caption_justify = coverage_words(dataset) or None, "left"
+    said = [coverage_words(dataset), _unseen_words(dataset) if name == "fixedpoints" else ""]
+    table.caption, table.caption_justify = "; ".join(filter(None, said)) or None, "left"
     return table
 
 
@@ -82,6 +85,20 @@ def _attractor_table(attractors: "xarray.Dataset") -> Table:
     for row in attractor_rows(attractors):
         table.add_row(row.epochs, row.inputs, row.limit, row.starts, row.exponent, row.rest)
     return table
+
+
+def _unseen_words(points: "xarray.Dataset") -> str:
+    """Where many searches would lead to points that none has found."""
+    if "unseen_share" not in points:
+        return ""
+    share, error = (points[f"unseen_{name}"].values.ravel() for name in ("share", "error"))
+    worst = int(share.argmax())
+    if share[worst] - 2 * error[worst] < _MANY_UNSEEN:
+        return ""
+    return (
+        f"not all were found: up to {share[worst]:.0%} ± {error[worst]:.0%} of searches would lead to another point; "
+        "--set unseen=0 --set n_starts=… searches on"
+    )
 
 
 def _point_table(points: "xarray.Dataset") -> Table:
