@@ -9,7 +9,7 @@ means and spreads agree. What still changes between the third and the last quart
 
 Networks and references are kept in runs/gated, so that the next time only the probe is run. Prints the table and keeps
 it in docs/results/gated-attractors.md. Leaves with an error if a name is wrong or a set counted twice. Options: --part
-K/N for a share of the networks, --no-page.
+K/N for a share of the networks, --known for those that have a reference, --references for nothing but these, --no-page.
 """
 
 import json
@@ -324,6 +324,8 @@ def main() -> int:
         file = FOLDER / f"{case.name.replace('/', '-').replace(' ', '_').replace('%', '')}.json"
         if file.exists():
             truth = json.loads(file.read_text(encoding="utf-8"))
+        elif "--known" in sys.argv:
+            continue
         else:
             truth = reference(case)
             file.write_text(json.dumps(truth), encoding="utf-8")

@@ -585,7 +585,7 @@ def test_a_step_that_draws_random_numbers_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n_exponents": 0}, "n_exponents: expected a positive whole number, or None for all, came 0"),
+        ({"n_exponents": 0}, "n_exponents: expected a positive whole number, 'all', or None for all or 16, came 0"),
         ({"n_exponents": 2.0}, "n_exponents: expected a positive whole number"),
         ({"n_steps": 0}, "n_steps: expected a whole number of at least 1, came 0"),
         ({"interval": 0}, "interval: expected a whole number of at least 1"),
@@ -646,3 +646,16 @@ def test_kaplan_yorke(exponents, complete, expected):
 def test_inputs_stay_what_they_are_to_the_last_bit():
     found = Lyapunov(inputs=[[0.1]], n_starts=1, n_steps=100).measure(textbook.tanh_map(0.5, 0.0))
     assert float(found.input_value[0, 0]) == 0.1
+
+
+def test_of_large_states_sixteen_exponents_are_measured_unless_all_are_asked_for():
+    small, large = (as_system(nn.GRU(1, size).double()) for size in (64, 65))
+    short = {"starts": "normal(1)", "n_starts": 1, "n_steps": 40, "n_transient": 10, "n_transient_tangent": 10}
+    assert Lyapunov(**short).measure(small).sizes["exponent"] == 64
+    assert Lyapunov(**short).measure(large).sizes["exponent"] == 16
+    assert Lyapunov(**short, n_exponents="all").measure(large).sizes["exponent"] == 65
+    assert Lyapunov(**short, n_exponents=3).measure(large).sizes["exponent"] == 3
+    with pytest.raises(ValueError, match="n_exponents: expected a positive whole number, 'all'"):
+        Lyapunov(n_exponents="most")
+    with pytest.raises(ValueError, match="at most 65"):
+        Lyapunov(**short, n_exponents=66).measure(large)

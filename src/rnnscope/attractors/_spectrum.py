@@ -21,6 +21,7 @@ _ROUNDING = 32  # times n eps: what is left of a direction that is lost, with a 
 _LEAST_SEGMENTS = 16
 _LEAST_BLOCKS = 8
 _NUMBERS_AT_ONCE = 2**18  # tangent vectors that fit the cache run fastest
+_LARGE = 2**16  # numbers of a matrix that is worth more than a thread
 _TREND = 6.0  # standard errors between the halves of the time: three of their difference
 
 
@@ -131,8 +132,9 @@ def lyapunov_spectrum(
     n_segments = min(max(n_steps // interval, _LEAST_SEGMENTS), _SEGMENTS, n_steps)  # none shorter than need be
     lengths = (torch.arange(n_segments + 1) * n_steps // n_segments).diff()
     parts = []
-    # one thread: where the machine is shared, QR of 128 × 128 on two threads took a hundred times as long as on one
-    with torch.no_grad(), torch_threads(1):
+    # one thread: where the machine is shared, QR of 128 × 128 on two threads took a hundred times as long as on one;
+    # of 512 × 512 it takes six tenths, shared or not
+    with torch.no_grad(), torch_threads(1 if size * k < _LARGE else None):
         for first in range(0, len(state), rows):
             here = slice(first, first + rows)
             flow = _Flow(system, state[here], input[..., here, :], frame, escape, interval)

@@ -16,6 +16,7 @@ from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe, plain
 from rnnscope.systems import System, closed_loop
 
+_ALL_OF, _OF_MORE = 64, 16  # states of which all exponents are measured, and how many of more
 DRIVES = ("constant", "sequences", "closed")
 
 
@@ -43,7 +44,7 @@ class Lyapunov(Probe):
             along a sequence are conditional on it.
         starts: as for ``Orbits``. In closed loop, states without the output; the first output fed back is 0.
         n_starts: starts at each input; the number of states where they are given.
-        n_exponents: so many, the largest; None: all.
+        n_exponents: so many, the largest; 'all'; None: all of up to 64 states, else 16, which end in seconds.
         n_transient: steps of the state that are dropped.
         n_transient_tangent: further steps that are dropped, of the state and the tangent vectors.
         n_steps: steps that are averaged over.
@@ -59,13 +60,13 @@ class Lyapunov(Probe):
     """
 
     name: ClassVar[str] = "lyapunov"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     inputs: Any = None
     drive: Any = "constant"
     starts: Any = None
     n_starts: int = 4
-    n_exponents: int | None = None
+    n_exponents: int | str | None = None
     n_transient: int = 1000
     n_transient_tangent: int = 200
     n_steps: int = 2000
@@ -84,9 +85,9 @@ class Lyapunov(Probe):
             object.__setattr__(self, "drive", _sequences(self.drive))
         if self.drive not in ("constant", "closed"):
             require(self.inputs is None, "inputs", "None where sequences drive the network", self.inputs)
-        if self.n_exponents is not None:
-            good = type(self.n_exponents) is int and self.n_exponents >= 1
-            require(good, "n_exponents", "a positive whole number, or None for all", self.n_exponents)
+        given = self.n_exponents
+        good = given in (None, "all") or (type(given) is int and given >= 1)
+        require(good, "n_exponents", "a positive whole number, 'all', or None for all or 16", given)
 
     @property
     def needs_sequences(self) -> bool:
@@ -123,10 +124,11 @@ class Lyapunov(Probe):
         if self.starts is None:
             return with_starts(self, sequences).measure(system, sequences)
         system, starts = begin(self, system, self.n_starts, sequences, derivatives=True)
-        need_vectors(self.n_exponents, system)
         if self.drive == "closed":
             system = _fed_its_output(system)
             starts = torch.cat([starts, starts.new_zeros(len(starts), system.output_size)], dim=-1)
+        n_exponents = self._number(system)
+        need_vectors(n_exponents, system)
         inputs = self._inputs(system, sequences)
         n_inputs = inputs.shape[-2]
         rows = inputs[..., None, :].expand(*inputs.shape[:-1], len(starts), -1).flatten(-3, -2)
@@ -134,7 +136,7 @@ class Lyapunov(Probe):
             system,
             starts.repeat(n_inputs, 1),
             rows,
-            n_exponents=self.n_exponents,
+            n_exponents=n_exponents,
             n_transient=self.n_transient,
             n_transient_tangent=self.n_transient_tangent,
             n_steps=self.n_steps,
@@ -147,6 +149,13 @@ class Lyapunov(Probe):
             ).say,
         )
         return completed(self, self._dataset(system, inputs, found), system)
+
+    def _number(self, system: System) -> int:
+        """How many exponents, of those that the system has."""
+        size = system.state_size
+        if isinstance(self.n_exponents, int):
+            return self.n_exponents
+        return size if self.n_exponents == "all" or size <= _ALL_OF else _OF_MORE
 
     def _inputs(self, system: System, sequences: Any) -> Tensor:
         """Inputs (input, channel) that are held, or sequences (time, input, channel)."""
