@@ -9,7 +9,8 @@ means and spreads agree. What still changes between the third and the last quart
 
 Networks and references are kept in runs/gated, so that the next time only the probe is run. Prints the table and keeps
 it in docs/results/gated-attractors.md. Leaves with an error if a name is wrong or a set counted twice. Options: --part
-K/N for a share of the networks, --known for those that have a reference, --references for nothing but these, --no-page.
+K/N for a share of the networks, --known for those that have a reference, --references for nothing but these, --kept for
+names that an earlier run has found, --no-page.
 """
 
 import json
@@ -180,7 +181,7 @@ def reference(case: Case) -> dict[str, Any]:
             for t in range(N_STEPS // 40):
                 state = system.step(weights, state, drive)
                 total, squares = total + state, squares + state.square()
-                if t >= N_STEPS // 40 - 1100:
+                if t >= N_STEPS // 40 - 2600:
                     kept.append(state)
             moments.append(torch.stack([total, squares]) * 40 / N_STEPS)
             sampled = kept
@@ -210,11 +211,11 @@ def reference(case: Case) -> dict[str, Any]:
 
 
 def _returns(window: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Period of each row of a window (time, row, state) that comes back to itself to rounding; 0 for the others."""
+    """Period, up to 2048, of each row of a window (time, row, state) that comes back to itself to rounding; else 0."""
     period = torch.zeros(window.shape[1], dtype=torch.int64)
     size = 1 + window[-1].abs().amax(-1)
-    for k in range(512, 0, -1):
-        same = (window[-512:] - window[-512 - k : -k]).abs().amax((0, 2)) <= 1e-11 * size
+    for k in range(2048, 0, -1):
+        same = (window[-512:] - window[-512 - k : len(window) - k]).abs().amax((0, 2)) <= 1e-11 * size
         period[same] = k
     return period, size
 
@@ -331,7 +332,9 @@ def main() -> int:
             file.write_text(json.dumps(truth), encoding="utf-8")
         if "--references" in sys.argv:
             continue
-        said = probe(case)
+        kept = file.with_suffix(".said")
+        said = json.loads(kept.read_text(encoding="utf-8")) if "--kept" in sys.argv and kept.exists() else probe(case)
+        kept.write_text(json.dumps(said), encoding="utf-8")
         wrong, twice = compare(truth, said)
         table.append((case, truth, said, wrong, twice))
         line = f"{case.name}: {dict(Counter(truth['kinds']))} | {said['kinds']} {said['n_run']} {said['seconds']:.1f} s"

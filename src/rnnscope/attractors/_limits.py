@@ -32,7 +32,7 @@ from rnnscope.attractors._running import MOST_NUMBERS, final_state, held_states
 from rnnscope.systems import System, require_deterministic
 
 _BLOCK = 500  # steps at once, after which rows that have escaped are left out
-_CHUNK = 30_000_000  # numbers of an orbit in memory at once
+_CHUNK = MOST_NUMBERS  # numbers of orbits in memory at once
 _SAMPLES = 1000  # of an orbit that are kept
 _APART = 100.0  # drifts of their averages, at least, that two sets must be from each other
 _FOLLOWED = 2  # rows of a set whose tangents are followed
@@ -251,7 +251,7 @@ class _Search:
         self.elapsed += n_transient + n_steps
         at_once = max(1, _CHUNK // ((n_transient + n_steps) * self.system.state_size))
         rows = torch.cat([self._judge(rows, n_transient, n_steps) for rows in self.active.split(at_once)])
-        believed = self._believe(rows, 2 * n_steps).to(rows.device)
+        believed = self._believe(rows, max(2 * self.effort.n_steps, n_steps)).to(rows.device)
         self.active = rows[~believed]
 
     def _judge(self, rows: Tensor, n_transient: int, n_steps: int) -> Tensor:

@@ -31,7 +31,7 @@ class Attractors(Probe):
       ``frequency`` is the strongest of the output;
     - **torus**: the same with λ1 = λ2 = 0 > λ3 and dimension two;
     - **chaos**: λ1 > 0 by four standard errors, and irregular, or for longer than any transient can grow; and of many
-      copies of all such orbits under an input (``n_copies``, run twice ``n_steps``) none leaves, and all have the same
+      copies of all such orbits under an input (``n_copies``, run twice ``n_steps``, or as long as the orbits) none leaves, and all have the same
       statistics at all times, as the chains of a sampler that has converged: one set. Orbits are on several sets if
       each is stationary by itself and they fall into the same ones when they are run on four times as long. A transient
       that lasts longer than all copies together have been run cannot be told from an attractor;
