@@ -34,6 +34,7 @@ from rnnscope.systems import System, require_deterministic
 _BLOCK = 500  # steps at once, after which rows that have escaped are left out
 _CHUNK = MOST_NUMBERS  # numbers of orbits in memory at once
 _SAMPLES = 1000  # of an orbit that are kept
+_FROZEN = 1e-4  # drift of averages over neutral motions, beyond which it may be that of a slow phase
 _APART = 100.0  # drifts of their averages, at least, that two sets must be from each other
 _FOLLOWED = 2  # rows of a set whose tangents are followed
 _ROUNDS = 500  # steps after which a displacement at a kink is looked at,
@@ -52,7 +53,8 @@ class Limit:
     multipliers: np.ndarray = field(default_factory=lambda: np.empty(0, complex))
     features: np.ndarray = field(default_factory=lambda: np.empty(0))
     errors: np.ndarray = field(default_factory=lambda: np.empty(0))  # of the features, for chaos
-    steadiness: float = np.inf
+    steadiness: float = np.inf  # of means and spreads, and of all features
+    wander: float = np.inf
     size: float = 0.0
     doubt: int = NONE  # why it is undetermined
     frequency: float = np.nan
@@ -290,6 +292,7 @@ class _Search:
                 exponent_errors=motion.exponent_errors,
                 features=ensemble.features[at],
                 steadiness=float(steadiness[at]),
+                wander=float(ensemble.wander[at]),
                 size=float(ensemble.size[at]),
                 frequency=float(frequencies[followed.tolist().index(of)]) if periodic else np.nan,
                 keeps_lengths=motion.keeps_lengths,
@@ -324,9 +327,16 @@ class _Search:
         for k, at in enumerate(among):
             for other in among[:k]:
                 a, b = self.limits[int(rows[at])], self.limits[int(rows[other])]
-                pairs = (a.features, b.features), (a.steadiness, b.steadiness), (a.size, b.size)
-                if not same_set(*pairs) and apart(pairs[0], pairs[2]) < _APART * sum(pairs[1]):
-                    doubtful |= {at, other}
+                features, size = (a.features, b.features), (a.size, b.size)
+                steadiness, wander = (a.steadiness, b.steadiness), (a.wander, b.wander)
+                if not same_set(features, size, steadiness, wander):
+                    moments, waves = apart(features, size)
+                    if moments < _APART * sum(steadiness) and waves < _APART * sum(wander):
+                        doubtful |= {at, other}
+        for at in among:
+            limit = self.limits[int(rows[at])]
+            if limit.kind == CONTINUUM and limit.wander > _FROZEN:
+                doubtful.add(at)
         for at in doubtful:
             self.limits[int(rows[at])].doubt = ALIKE
         return sorted(doubtful)
@@ -335,6 +345,7 @@ class _Search:
         """Which rows are on chaotic sets of their own, by the statistics of many copies of them."""
         group = self.group[rows.cpu().numpy()]
         rate = min(float(self.limits[row].exponents[0]) for row in rows.tolist())
+        self._tell_of_copies(rows, n_steps + n_steps // 4)
         chains, self.state[rows] = run_chains(
             self.system,
             self.weights,
@@ -359,6 +370,14 @@ class _Search:
                 for at in here:
                     self.limits[int(rows[at])].doubt = IRREGULAR
         return believed
+
+    def _tell_of_copies(self, rows: Tensor, n_steps: int) -> None:
+        """How long the copies of these rows are run."""
+        if self.forecast is None or not self.forecast.wide:
+            return
+        n = max(self.effort.n_copies * len(np.unique(self.group[rows.cpu().numpy()])), 2 * len(rows))
+        state, drive = (each[rows[:1]].expand(n, -1).contiguous() for each in (self.state, self.drive))
+        self.forecast.say(n_steps * seconds_of(lambda: self.system.step(self.weights, state, drive)))
 
     def _as_before(self, group: int, rows: np.ndarray, labels: np.ndarray) -> bool:
         """Whether rows fell into the same sets when they were looked at for a shorter time."""

@@ -12,8 +12,8 @@ from rnnscope.attractors.zero_one import zero_one_test
 from rnnscope.systems import System
 from rnnscope.systems.system import Weights
 
-_REGULAR = 3.5  # digits in which two halves of a regular orbit of 2000 steps agree at least, and more with each
-_PER_DECADE = 1.5  # tenfold length: averages over smooth sets converge faster than any power of it
+_REGULAR = 3.0  # digits in which two halves of a regular orbit of 2000 steps agree at least, and more with each
+_PER_DECADE = 1.0  # tenfold length: averages over smooth sets converge faster than any power of it
 _STEADY = 1e-3  # largest difference of all averages over two halves of a regular orbit
 _IRREGULAR = 2.5, 3.5  # digits of chaos: below the first for certain, above the second not
 _NO_TRANSIENT = 60.0  # nats: more than from one rounding error (e^-37) to the size of the whole set

@@ -10,7 +10,7 @@ from rnnscope.attractors._averages import digits, weighted_mean
 SAME = 1e-3  # between averages over one set, relative to its size, beyond their errors
 N_DIRECTIONS = 16  # in which orbits are seen, besides every coordinate
 _ALIKE = 0.8  # widths of two orbits on one set, at least
-_SMALL, _LARGE = 0.7, 2.5  # wave numbers, in inverse spreads
+_SMALL, _LARGE = 0.5, 1.5  # wave numbers, in inverse spreads
 
 
 def waves(n_states: int) -> tuple[np.ndarray, np.ndarray]:
@@ -29,8 +29,9 @@ class Ensemble:
     """Orbits (row, time, state) and what tells one set from another.
 
     ``features`` (row, feature) are weighted averages: mean and spread of every coordinate, relative to ``size`` (row,),
-    the width of the widest one, and values of the characteristic function; ``steadiness`` (row,) is the largest
-    difference in them between two halves.
+    the width of the widest one, and values of the characteristic function. The largest difference between two halves is
+    ``steadiness`` (row,) for means and spreads, and ``wander`` (row,) for all: near a resonance the characteristic
+    function, which sees how phases go together, is slower by far.
     """
 
     def __init__(self, rows: np.ndarray):
@@ -39,7 +40,9 @@ class Ensemble:
         self.size = np.maximum(np.ptp(rows, axis=1).max(-1), max(1e-300, float(np.finfo(rows.dtype).tiny)))
         self.features = self._features(rows)
         first, second = self._features(rows[:, :half]), self._features(rows[:, -half:])
-        self.steadiness = np.abs(first - second).max(-1)
+        differences = np.abs(first - second)
+        self.steadiness = differences[:, : -2 * N_DIRECTIONS].max(-1)
+        self.wander = differences.max(-1)
 
     def _features(self, rows: np.ndarray) -> np.ndarray:
         size = self.size[:, None]
@@ -74,19 +77,25 @@ class Ensemble:
         return labels
 
     def _same(self, a: int, b: int) -> bool:
-        pairs = ((each[a], each[b]) for each in (self.features, self.steadiness, self.size))
+        pairs = ((each[a], each[b]) for each in (self.features, self.size, self.steadiness, self.wander))
         return max(self.steadiness[a], self.steadiness[b]) <= SAME and same_set(*pairs)
 
 
-def apart(features: tuple[np.ndarray, np.ndarray], size: tuple[float, float]) -> float:
-    """The largest difference between the features of two orbits, relative to the larger one's size."""
+def apart(features: tuple[np.ndarray, np.ndarray], size: tuple[float, float]) -> tuple[float, float]:
+    """The largest differences between two orbits in means and spreads, relative to the larger one's size, and in the
+    characteristic function."""
     n = len(features[0]) - 2 * N_DIRECTIONS
     moments = [own[:n] * width / max(size) for own, width in zip(features, size, strict=True)]
-    return float(max(np.abs(moments[0] - moments[1]).max(), np.abs(features[0][n:] - features[1][n:]).max()))
+    return float(np.abs(moments[0] - moments[1]).max()), float(np.abs(features[0][n:] - features[1][n:]).max())
 
 
 def same_set(
-    features: tuple[np.ndarray, np.ndarray], steadiness: tuple[float, float], size: tuple[float, float]
+    features: tuple[np.ndarray, np.ndarray],
+    size: tuple[float, float],
+    steadiness: tuple[float, float],
+    wander: tuple[float, float],
 ) -> bool:
     """Whether two orbits fill the same set: averages over it agree within their errors."""
-    return min(size) >= _ALIKE * max(size) and apart(features, size) <= SAME + 5 * sum(steadiness)
+    moments, waves_apart = apart(features, size)
+    alike = moments <= SAME + 5 * sum(steadiness) and waves_apart <= SAME + 5 * sum(wander)
+    return alike and min(size) >= _ALIKE * max(size)

@@ -47,4 +47,4 @@ def _same(a: Limit, b: Limit) -> bool:
     if a.kind == CHAOS:
         tolerance = _ERRORS * np.hypot(a.errors, b.errors) + SAME * max(a.size, b.size)
         return bool((np.abs(a.features - b.features) <= tolerance).all())
-    return same_set((a.features, b.features), (a.steadiness, b.steadiness), (a.size, b.size))
+    return same_set((a.features, b.features), (a.size, b.size), (a.steadiness, b.steadiness), (a.wander, b.wander))

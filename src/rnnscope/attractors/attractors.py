@@ -26,15 +26,16 @@ class Attractors(Probe):
 
     - **fixed point**, **cycle** of period k: Newton's method confirms a zero of F^k(x) - x; all |μ| < 1; the orbit is
       there, or comes nearer at the rate of the largest multiplier;
-    - **closed curve**: the motion is regular (weighted averages over two halves of the orbit agree in three and a half
+    - **closed curve**: the motion is regular (weighted averages over two halves of the orbit agree in three
       digits at least, and in more the longer it is), λ1 = 0, λ2 < 0, and the orbit fills a set of dimension one;
       ``frequency`` is the strongest of the output;
     - **torus**: the same with λ1 = λ2 = 0 > λ3 and dimension two;
     - **chaos**: λ1 > 0 by four standard errors, and irregular, or for longer than any transient can grow; and of many
-      copies of all such orbits under an input (``n_copies``, run twice ``n_steps``, or as long as the orbits) none leaves, and all have the same
-      statistics at all times, as the chains of a sampler that has converged: one set. Orbits are on several sets if
-      each is stationary by itself and they fall into the same ones when they are run on four times as long. A transient
-      that lasts longer than all copies together have been run cannot be told from an attractor;
+      copies of all such orbits under an input (``n_copies``, run for as long, and for twice ``n_steps`` at least) none
+      leaves, and all have the same statistics at all times, as the chains of a sampler that has converged: one set.
+      Orbits are on several sets if each is stationary by itself and they fall into the same ones when they are run on
+      four times as long. A transient that lasts longer than all copies together have been run cannot be told from an
+      attractor;
     - **continuum**: neutral, and different starts stay apart: a line of fixed points (μ = 1), or orbits side by side as
       in an orthogonal network. It is no attractor, and counted as one set;
     - **divergence**: a coordinate exceeds ``escape``;
