@@ -154,3 +154,13 @@ def test_copies_that_come_to_rest_have_left():
         )  # fmt: skip
         assert bool(found[0].left.any()) == leaves
         assert (sets_of(found[0]) is None) == leaves
+
+
+def test_a_wide_network_without_input():
+    class Rotation(nn.Module):
+        def forward(self, u, x):
+            return torch.tanh(1.2 * torch.cat([x[:, 1:2], -x[:, :1], 0.5 * x[:, 2:]], 1))
+
+    system = as_system(Rotation(), input_size=0, state=torch.zeros(1, 120, dtype=torch.float64))
+    found = Attractors(starts="normal(1)", n_starts=2, n_extensions=0).measure(system)
+    assert kinds(found) == ["cycle"]

@@ -141,7 +141,7 @@ class _Search:
         state, drive = self.state[self.active], self.drive[self.active]
         seconds = seconds_of(lambda: self.system.step(self.weights, state, drive))
         if n_vectors:
-            few = slice(_FOLLOWED * len(self.inputs[self.active].unique(dim=0)))
+            few = slice(_FOLLOWED * len(np.unique(self.group[self.active.cpu().numpy()])))
             vectors = state[few, :, None].expand(-1, -1, n_vectors).contiguous()
             seconds += seconds_of(lambda: self.system.step_and_tangent(self.weights, state[few], drive[few], vectors))
         self.forecast.say(n_steps * seconds)
