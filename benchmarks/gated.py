@@ -250,7 +250,7 @@ def _moving(moments: np.ndarray, exponents: np.ndarray) -> str:
     third, last = moments[-20:-10, 0], moments[-10:, 0]
     noise = np.sqrt((third.var(0, ddof=1) + last.var(0, ddof=1)) / 10)
     changed = np.abs(third.mean(0) - last.mean(0)) > 8 * noise + 2e-3 * size
-    if changed.any() or np.ptp(moments[-20:, 0], axis=0).max() > 1.5 * size:
+    if changed.any():
         return "unsettled"
     mean, error = exponents.mean(0), exponents.std(0, ddof=1) / np.sqrt(len(exponents))
     if mean[0] > max(5 * error[0], 5e-4):

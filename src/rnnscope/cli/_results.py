@@ -1,5 +1,6 @@
 """What the command line tells of a probe's results: a table to read, and the same as plain data."""
 
+import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,8 @@ def phases_table(run: "Run", name: str, dataset: "xarray.Dataset") -> Table | No
         table = _exponent_table(dataset)
     else:
         return None
-    said = [coverage_words(dataset), _unseen_words(dataset) if name == "fixedpoints" else ""]
+    further = {"fixedpoints": _unseen_words, "attractors": _undetermined_words}
+    said = [coverage_words(dataset), further[name](dataset) if name in further else ""]
     table.caption, table.caption_justify = "; ".join(filter(None, said)) or None, "left"
     return table
 
@@ -85,6 +87,17 @@ def _attractor_table(attractors: "xarray.Dataset") -> Table:
     for row in attractor_rows(attractors):
         table.add_row(row.epochs, row.inputs, row.limit, row.starts, row.exponent, row.rest)
     return table
+
+
+def _undetermined_words(attractors: "xarray.Dataset") -> str:
+    """How to run on what is undetermined."""
+    from rnnscope.figures._data import flags
+
+    if not (attractors["kind"].values == flags(attractors["kind"])["undetermined"]).any():
+        return ""
+    settings = json.loads(attractors.attrs["settings"])["settings"] if "settings" in attractors.attrs else {}
+    more = settings.get("n_extensions", 2) + 1
+    return f"what is undetermined is run on, four times as long, with --set n_extensions={more}"
 
 
 def _unseen_words(points: "xarray.Dataset") -> str:
