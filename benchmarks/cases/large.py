@@ -50,14 +50,14 @@ def attractors() -> list[Timing]:
         names = set(kind_names(probe.measure(network).kind.values).ravel().tolist())
         assert names == {"closed_curve"}, names
 
-    return [_against("attractors, LSTM 200 oscillating", lambda: probe.measure(network), 10.0, 1, check)]
+    return [_against("attractors, LSTM 200 oscillating, 10 inputs", lambda: probe.measure(network), 10.0, 1, check)]
 
 
 def oscillating_lstm(size: int) -> nn.LSTM:
     """Gates held open (i, o) and shut (f), so that h <- tanh(tanh(W h)); two units go round and drive the others."""
     generator = torch.Generator().manual_seed(0)
     matrix = torch.zeros(size, size, dtype=torch.float64)
-    c, s = 1.3 * np.cos(0.7), 1.3 * np.sin(0.7)
+    c, s = 1.3 * np.cos(1.0), 1.3 * np.sin(1.0)
     matrix[:2, :2] = torch.tensor([[c, -s], [s, c]])
     matrix[2:, :2] = 0.5 * torch.randn(size - 2, 2, generator=generator, dtype=torch.float64)
     matrix[2:, 2:] = 0.5 * torch.randn(size - 2, size - 2, generator=generator, dtype=torch.float64) / size**0.5

@@ -15,6 +15,7 @@ from rnnscope.systems.system import Weights
 _REGULAR = 3.0  # digits in which two halves of a regular orbit of 2000 steps agree at least, and more with each
 _PER_DECADE = 1.0  # tenfold length: averages over smooth sets converge faster than any power of it
 _STEADY = 1e-3  # largest difference of all averages over two halves of a regular orbit
+_KNOWN, _WELL_KNOWN = 0.2, 5e-5  # error of λ1 of regular motion, of the resolution, or in nats per step
 _IRREGULAR = 2.5, 3.5  # digits of chaos: below the first for certain, above the second not
 _NO_TRANSIENT = 60.0  # nats: more than from one rounding error (e^-37) to the size of the whole set
 _NEUTRAL = 1e-5  # of the resolution: exponents of a map that keeps lengths
@@ -80,8 +81,10 @@ def _judge(states: np.ndarray, stretches: np.ndarray, agreement: float, steadine
     if len(exponents) > 1 and (np.abs(exponents) + errors <= _NEUTRAL * resolution).all():
         return Motion(CONTINUUM, exponents, errors, steadiness, keeps_lengths=True)
     digits = _REGULAR + _PER_DECADE * np.log10(len(states) / 2000)
-    regular = agreement >= digits and steadiness <= _STEADY and errors[0] <= resolution
-    if regular and zero[0]:
+    known = errors[0] <= max(_KNOWN * resolution, _WELL_KNOWN)
+    regular = agreement >= digits and steadiness <= _STEADY and known
+    # along a long cycle that looks like a curve λ1 is small, and yet not zero
+    if regular and np.abs(exponents[0]) <= 5 * errors[0] + 0.1 * _KNOWN * resolution:
         return Motion(_regular_kind(states, exponents, zero, resolution), exponents, errors, steadiness)
     stretched = plain[0] > max(4 * block_errors[0], 2 * resolution)
     if stretched and (plain[0] * len(states) > _NO_TRANSIENT or _is_irregular(states, agreement)):
