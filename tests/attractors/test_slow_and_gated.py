@@ -164,3 +164,46 @@ def test_a_wide_network_without_input():
     system = as_system(Rotation(), input_size=0, state=torch.zeros(1, 120, dtype=torch.float64))
     found = Attractors(starts="normal(1)", n_starts=2, n_extensions=0).measure(system)
     assert kinds(found) == ["cycle"]
+
+
+def test_chaos_in_single_precision():
+    starts = [[0.1], [0.7], [0.3]]
+    found = Attractors(starts=starts, dtype="float32").measure(textbook.logistic(3.9))
+    assert kinds(found) == ["chaos"]
+    assert float(found.lyapunov_exponent[0, 0, 0]) == pytest.approx(0.4945, abs=0.03)
+    slow = Attractors(inputs=[[0.3]], starts="normal(1)", n_starts=4, n_extensions=0, dtype="float32")
+    assert set(kinds(slow.measure(gated("GRU", 64, 8, 2)))) <= {"chaos", "undetermined"}
+
+
+def test_states_whose_squares_overflow_have_escaped():
+    class Huge(nn.Module):
+        def forward(self, u, x):
+            return 3.9 * x * (1 - x / 1e200)
+
+    system = as_system(Huge(), input_size=0, state=torch.full((1, 1), 3e199, dtype=torch.float64))
+    starts = [[3e199], [6e199]]
+    assert kinds(Attractors(starts=starts).measure(system)) == ["divergence"]
+    with pytest.raises(ValueError, match="escape: expected at most 1e\\+100"):
+        Attractors(starts=starts, escape=1e300)
+
+
+def test_a_budget_too_small_to_tell_is_said():
+    found = Attractors(inputs=[[0.3]], starts="normal(1)", n_starts=2, n_transient=0, n_steps=200, n_extensions=0)
+    found = found.measure(gated("GRU", 64, 8, 2))
+    assert kinds(found) == ["undetermined"]
+    assert doubts(found) in (["moving_irregularly,_not_settled"], ["averages_not_converged"])
+
+
+def test_a_large_chaotic_network_says_how_long_it_takes(monkeypatch, caplog):
+    monkeypatch.setattr("rnnscope.attractors._forecast.SAID_FROM", 0.0)
+    monkeypatch.setattr("rnnscope.attractors._forecast._said", {})
+    probe = Attractors(starts="normal(1)", n_starts=1, n_transient=100, n_steps=200, n_extensions=0, n_copies=8)
+    torch.manual_seed(0)
+    network = nn.RNN(1, 1000, bias=False).double()
+    with torch.no_grad():
+        network.weight_hh_l0.normal_(0, 3 / 1000**0.5)
+    with caplog.at_level("WARNING", logger="rnnscope"):
+        found = probe.measure(network)
+    assert set(kinds(found)) <= {"chaos", "undetermined"}
+    assert "attractors: about" in caplog.text
+    assert "a state of 1000 numbers" in caplog.text

@@ -13,8 +13,11 @@ from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_o
 from rnnscope.attractors._sets import group_limits
 from rnnscope.attractors._starts import need_sequences
 from rnnscope.attractors._tabulate import tabulate
+from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.systems import System
+
+_MOST_ESCAPE = 1e100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,7 @@ class Attractors(Probe):
             "max_period": 1, "n_copies": 2, "seed": 0,
         }  # fmt: skip
         put_in_order(self, count="n_starts", whole=whole, positive=["escape"])
+        require(self.escape <= _MOST_ESCAPE, "escape", f"at most {_MOST_ESCAPE:g}, of which squares exist", self.escape)
 
     @property
     def needs_sequences(self) -> bool:
