@@ -32,7 +32,7 @@ from rnnscope.attractors._running import MOST_NUMBERS, final_state, held_states
 from rnnscope.systems import System, require_deterministic
 
 _BLOCK = 500  # steps at once, after which rows that have escaped are left out
-_CHUNK = MOST_NUMBERS  # numbers of orbits in memory at once
+_CHUNK = MOST_NUMBERS // 2  # numbers of orbits in memory at once; what is made of them takes three times that
 _SAMPLES = 1000  # of an orbit that are kept
 _FROZEN = 1e-4  # drift of averages over neutral motions, beyond which it may be that of a slow phase
 _APART = 100.0  # drifts of their averages, at least, that two sets must be from each other
@@ -62,7 +62,6 @@ class Limit:
     drift: float = np.nan
     n_steps: int = 0
     keeps_lengths: bool = False
-    followed: bool = True  # whether the exponents are its own, not those of another row on the same set
 
 
 @dataclass(frozen=True)
@@ -296,7 +295,6 @@ class _Search:
                 size=float(ensemble.size[at]),
                 frequency=float(frequencies[followed.tolist().index(of)]) if periodic else np.nan,
                 keeps_lengths=motion.keeps_lengths,
-                followed=at in motions,
                 drift=self.limits[row].drift,
                 doubt=SLOW if motion.kind == UNDETERMINED else NONE,
                 n_steps=self.elapsed,
