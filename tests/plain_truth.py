@@ -223,7 +223,7 @@ def fixed_points(system, plain, starts, u):
 def limit_sets(system, plain, starts, u, n_steps=400):
     """Kinds of the limit sets; from each start that comes to a fixed point or cycle, the plain call comes there too."""
     found = rs.Attractors(
-        inputs=u[:1], starts=starts, n_transient=n_steps // 2, n_steps=max(n_steps // 2, 200), n_extensions=1
+        inputs=u[:1], starts=starts, n_transient=n_steps // 2, n_steps=max(n_steps // 2, 200), n_extensions=2
     ).measure(system)
     kinds = [str(kind) for kind in kind_names(found.kind)[0]]
     last = plain.settle(starts, u, n_steps)
