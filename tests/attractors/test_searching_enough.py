@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from rnnscope.attractors import FixedPoints
+from rnnscope.attractors import FixedPoints, find_fixed_points
+from rnnscope.attractors._chords import Chords
 from rnnscope.attractors._normal import Dense, Halved
 from rnnscope.attractors._points import unseen_share
 from rnnscope.attractors._search import CONVERGED, FixedPointSearch, IteratedMap
@@ -132,3 +133,17 @@ def test_only_an_lstm_of_one_layer_without_projection_has_a_diagonal_half():
     right = system.jacobian(system.weights, state, system.drive(system.weights, torch.zeros(1).double()))[:, 6:]
     assert torch.equal(right[:6], torch.diag(right[:6].diagonal()))
     assert torch.equal(right[6:], torch.diag(right[6:].diagonal()))
+
+
+def test_zeros_that_one_round_has_found_are_known_to_the_next():
+    system, chords = network("GRU", 120), Chords(1e-13)
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 16, 120, generator=generator, dtype=torch.float64)
+    assert len(chords) == 0
+    find_fixed_points(system, first, chords=chords)
+    assert len(chords) == 1
+    found = find_fixed_points(system, second, chords=chords)
+    assert bool(found.converged.all())
+    assert int(found.n_iterations.max()) <= 1  # then all end by the Jacobian of the zero that is known
+    assert int(found.n_iterations.min()) == 0
+    assert float(found.residual.max()) < 1e-13

@@ -157,6 +157,8 @@ def run_chains(
 
 @dataclass(frozen=True)
 class _Observed:
+    """What is averaged along the chains under one input: about which centre, and over which waves."""
+
     centre: Tensor  # (state,)
     size: float
     waves: Tensor  # (state, direction): directions times wave numbers over spreads

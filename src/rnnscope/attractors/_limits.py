@@ -1,7 +1,6 @@
 """Where each row of a batch of states goes under its constant input: the loop that runs on until it is known."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -26,6 +25,7 @@ from rnnscope.attractors._kinds import (
     TORUS,
     UNDETERMINED,
 )
+from rnnscope.attractors._limit import Effort, Limit
 from rnnscope.attractors._motion import judge, log_stretches
 from rnnscope.attractors._observables import Ensemble, apart, same_set
 from rnnscope.attractors._running import MOST_NUMBERS, final_state, held_states
@@ -39,42 +39,6 @@ _APART = 100.0  # drifts of their averages, at least, that two sets must be from
 _FOLLOWED = 2  # rows of a set whose tangents are followed
 _ROUNDS = 500  # steps after which a displacement at a kink is looked at,
 _RETURNS, _STAYS = 0.01, 3.0  # and how much of it there may be if it shrinks, or neither shrinks nor grows
-
-
-@dataclass
-class Limit:
-    """Where one row went. ``orbit`` (time, state) samples the set; for cycles it is one round, exactly."""
-
-    kind: int = UNDETERMINED
-    period: int = 0
-    orbit: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
-    exponents: np.ndarray = field(default_factory=lambda: np.empty(0))
-    exponent_errors: np.ndarray = field(default_factory=lambda: np.empty(0))
-    multipliers: np.ndarray = field(default_factory=lambda: np.empty(0, complex))
-    features: np.ndarray = field(default_factory=lambda: np.empty(0))
-    errors: np.ndarray = field(default_factory=lambda: np.empty(0))  # of the features, for chaos
-    steadiness: float = np.inf  # of means and spreads, and of all features
-    wander: float = np.inf
-    size: float = 0.0
-    doubt: int = NONE  # why it is undetermined
-    frequency: float = np.nan
-    residual: float = np.nan
-    drift: float = np.nan
-    n_steps: int = 0
-    keeps_lengths: bool = False
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How long to run and what to look for: the settings of the probe."""
-
-    n_transient: int
-    n_steps: int
-    n_extensions: int
-    n_exponents: int
-    max_period: int
-    escape: float
-    n_copies: int
 
 
 def find_limits(

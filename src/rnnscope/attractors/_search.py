@@ -137,7 +137,8 @@ def find_fixed_points(
     with torch.no_grad(), torch_threads(N_THREADS):
         map_ = IteratedMap(system, drive, period)
         if system.state_size > WIDE:
-            found = _search_wide(map_, states, settings, forecast, chords or Chords(tolerance))
+            known = Chords(tolerance) if chords is None else chords  # those that are given may be none yet
+            found = _search_wide(map_, states, settings, forecast, known)
         else:
             rows = max(1, _MOST_NUMBERS // system.state_size**2)
             parts = [_search(map_.rows(piece), states[piece], settings) for piece in _slices(len(states), rows)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnnscope.attractors._kinds import CHAOS, CONTINUUM, DIVERGENCE, NEUTRAL, UNDETERMINED
-from rnnscope.attractors._limits import Limit
+from rnnscope.attractors._limit import Limit
 from rnnscope.attractors._observables import SAME, same_set
 from rnnscope.attractors._same import same_cycle
 

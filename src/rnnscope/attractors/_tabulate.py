@@ -8,7 +8,7 @@ import xarray as xr
 from torch import Tensor
 
 from rnnscope.attractors._kinds import DOUBTS, KINDS
-from rnnscope.attractors._limits import Limit
+from rnnscope.attractors._limit import Limit
 from rnnscope.systems import System
 
 _ATTRS: dict[str, tuple[str, str]] = {

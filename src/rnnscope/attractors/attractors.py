@@ -8,7 +8,8 @@ import xarray as xr
 from torch import nn
 
 from rnnscope.attractors._forecast import Forecast, need_jacobians
-from rnnscope.attractors._limits import Effort, find_limits
+from rnnscope.attractors._limit import Effort
+from rnnscope.attractors._limits import find_limits
 from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
 from rnnscope.attractors._sets import group_limits
 from rnnscope.attractors._starts import need_sequences

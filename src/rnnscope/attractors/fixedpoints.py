@@ -52,7 +52,7 @@ class FixedPoints(Probe):
     Searches come in rounds that double, from 128 on. After each round the share of searches that would lead to a zero
     not seen so far is estimated by the zeros found once, f1 of n searches (Good-Turing):
 
-        U = f1 / n ± (√(f1 + 2 f2) + 1) / n
+        U = f1 / n ± (√(f1 (1 - f1 / n) + 2 f2) + 1) / n
 
     At an input where U and twice its error are below ``unseen`` no more are made. So they are, with more than 100
     coordinates, where after 256 searches a third or more of those that end in a zero find a new one, as in chaotic

@@ -100,7 +100,7 @@ def _with_forward(module: nn.Module, method: Any) -> nn.Module:
         )
     kind = type(module)
     name = f"{kind.__name__}.{method.__name__}"
-    shown = copy.copy(unwrapped(module))
+    shown = copy.copy(module)
     shown.__class__ = type(name, (kind,), {"forward": method.__func__, "__module__": kind.__module__})
     return shown
 
