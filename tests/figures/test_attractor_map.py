@@ -4,9 +4,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rnnscope as rs
-from rnnscope.figures._data import by_step
-from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS, LIMIT_SCREEN_COLOURS
+from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_SCREEN_COLOURS
 from rnnscope.figures._stacks import EMPTY, LEVELS, Stacks, apportion
+from rnnscope.findings.kinds import LIMIT_KINDS
+from rnnscope.findings.reading import by_step
 
 BACKENDS = ("matplotlib", "plotly")
 

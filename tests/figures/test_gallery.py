@@ -9,9 +9,10 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from plotly.graph_objects import Figure as PlotlyFigure
 
 import rnnscope as rs
-from rnnscope.figures._ending import ending
 from rnnscope.figures._kinds import Strip
-from rnnscope.figures._style import KINDS, loss_ticks
+from rnnscope.figures._style import loss_ticks
+from rnnscope.findings.endings import ending
+from rnnscope.findings.kinds import KINDS
 
 BACKENDS = {"matplotlib": MatplotlibFigure, "plotly": PlotlyFigure}
 VARIANTS = {

@@ -6,7 +6,7 @@ import xarray as xr
 
 import rnnscope as rs
 from rnnscope.attractors import summarise_orbits
-from rnnscope.figures._data import by_step, epoch_label, input_name, input_words, looked_at, only_input
+from rnnscope.findings.reading import by_step, epoch_label, input_name, input_words, looked_at, only_input
 
 
 def seen(orbits, n_in_run):

@@ -19,8 +19,9 @@ from rnnscope import experiments
 from rnnscope.cli import main
 from rnnscope.figures import _study
 from rnnscope.figures._draw import OF_STUDIES
-from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS
+from rnnscope.figures._limit_kinds import LIMIT_COLOURS
 from rnnscope.figures.gallery.claims import _wrapped
+from rnnscope.findings.kinds import LIMIT_KINDS
 
 BACKENDS = ("matplotlib", "plotly")
 MODELS = ("lstm", "stable-lstm", "orthogonal")

@@ -91,7 +91,7 @@ def _attractor_table(attractors: "xarray.Dataset") -> Table:
 
 def _undetermined_words(attractors: "xarray.Dataset") -> str:
     """How to run on what is undetermined."""
-    from rnnscope.figures._data import flags
+    from rnnscope.findings.reading import flags
 
     if not (attractors["kind"].values == flags(attractors["kind"])["undetermined"]).any():
         return ""
@@ -116,7 +116,7 @@ def _unseen_words(points: "xarray.Dataset") -> str:
 
 def _point_table(points: "xarray.Dataset") -> Table:
     """Epochs, inputs, what there is, and the slowest time constant of a stable point."""
-    from rnnscope.figures._data import are_scalar
+    from rnnscope.findings.reading import are_scalar
     from rnnscope.report._attractor_rows import inputs_words
     from rnnscope.report.point_story import point_phases
 
@@ -135,7 +135,7 @@ def _exponent_table(lyapunov: "xarray.Dataset") -> Table:
     """At ten epochs at most: λ1 and λ2 over inputs and starts, the Kaplan-Yorke dimension, how many converged."""
     import numpy as np
 
-    from rnnscope.figures._data import by_step, flags
+    from rnnscope.findings.reading import by_step, flags
 
     data = by_step(lyapunov)
     table = _table("epoch", "λ1 (nat/step)", "λ2", "Kaplan–Yorke dimension", "converged")

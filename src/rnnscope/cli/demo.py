@@ -116,8 +116,8 @@ def frequency_table(orbits: "xarray.Dataset") -> Table:
     import numpy as np
 
     from rnnscope.attractors import summarise_orbits
-    from rnnscope.figures._ending import ending
-    from rnnscope.figures._style import KINDS
+    from rnnscope.findings.endings import ending
+    from rnnscope.findings.kinds import KINDS
 
     summary = summarise_orbits(orbits.isel(step=slice(-LAST, None)))
     end = ending(summary, LAST)

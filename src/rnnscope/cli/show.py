@@ -23,7 +23,7 @@ _TOLD = ("orbits", "attractors", "fixedpoints", "lyapunov")
 
 def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     """Say what is in a run and what happened in it, or what several runs have in common."""
-    from rnnscope.figures._data import only_input
+    from rnnscope.findings.reading import only_input
     from rnnscope.report._series import metrics_words
     from rnnscope.runs import Run
 

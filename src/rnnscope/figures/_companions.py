@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import by_step, same_input
-from rnnscope.figures._limit_kinds import LIMIT_KINDS, limit_words
 from rnnscope.figures._rates import Rates, exponent_rates, multiplier_rates
 from rnnscope.figures._stacks import Stacks
+from rnnscope.findings.kinds import LIMIT_KINDS, limit_words
+from rnnscope.findings.reading import by_step, same_input
 
 if TYPE_CHECKING:
     import xarray

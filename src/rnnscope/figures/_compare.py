@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._data import by_step, choose_inputs, choose_output, column
 from rnnscope.figures._diagram import common_range, make_diagram
 from rnnscope.figures._orbit_layers import Diagram
+from rnnscope.findings.reading import by_step, choose_inputs, choose_output, column
 
 if TYPE_CHECKING:
     import pandas

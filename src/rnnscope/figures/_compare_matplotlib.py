@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from rnnscope.figures import _style
 from rnnscope.figures._compare import Comparison
-from rnnscope.figures._data import log_scale
 from rnnscope.figures._kind_matplotlib import remarks
 from rnnscope.figures._orbit_matplotlib import LOSS_HEIGHT, PANEL_HEIGHT, draw_panel, handles_of
+from rnnscope.findings.reading import log_scale
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

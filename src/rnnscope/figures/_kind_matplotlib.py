@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import epoch_label, input_axis_label
-from rnnscope.figures._kinds import NOT_LOOKED_AT, Strip, present_kinds, row_labels
+from rnnscope.figures._kinds import NOT_LOOKED_AT, Strip, row_labels
+from rnnscope.findings.kinds import KINDS, present_kinds
+from rnnscope.findings.reading import epoch_label, input_axis_label
 
 if TYPE_CHECKING:
     import xarray
@@ -27,7 +28,7 @@ def draw_kinds(axes: "Axes", summary: "xarray.Dataset", strip: Strip, n_labels: 
                 np.ma.masked_equal(codes, NOT_LOOKED_AT),
                 cmap=ListedColormap(_style.KIND_COLOURS),
                 vmin=-0.5,
-                vmax=len(_style.KINDS) - 0.5,
+                vmax=len(KINDS) - 0.5,
                 extent=(*strip.columns.extent, -0.5, n_rows - 0.5),
                 origin="lower",
                 aspect="auto",
@@ -63,7 +64,7 @@ def draw(summary: "xarray.Dataset") -> "Figure":
         strip = Strip.of(summary)
         draw_kinds(axes, summary, strip, n_rows if named else 4)
         axes.set_xlabel(epoch_label(summary))
-        colours: dict[str, str] = dict(zip(_style.KINDS, _style.KIND_COLOURS, strict=True))
+        colours: dict[str, str] = dict(zip(KINDS, _style.KIND_COLOURS, strict=True))
         entries = [Patch(color=colours[kind], label=kind) for kind in present_kinds(summary)]
         others = remarks(gaps=strip.columns.have_gaps, stripes=strip.stripes is not None)
         _style.legend_above(figure, [*entries, *others])

@@ -6,13 +6,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import epoch_label, input_axis_label
-from rnnscope.figures._kinds import N_STRIPES, NOT_LOOKED_AT, Strip, present_kinds, row_labels
+from rnnscope.figures._kinds import N_STRIPES, NOT_LOOKED_AT, Strip, row_labels
+from rnnscope.findings.kinds import KINDS, present_kinds
+from rnnscope.findings.reading import epoch_label, input_axis_label
 
 if TYPE_CHECKING:
     import xarray
 
-COLOURS: dict[str, str] = dict(zip(_style.KINDS, _style.SCREEN_COLOURS, strict=True))
+COLOURS: dict[str, str] = dict(zip(KINDS, _style.SCREEN_COLOURS, strict=True))
 
 
 def kind_traces(summary: "xarray.Dataset", strip: Strip) -> list[go.Heatmap]:

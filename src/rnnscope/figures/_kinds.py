@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import are_scalar, choose_inputs, flags, input_name
 from rnnscope.figures._orbit_layers import Columns, make_columns
-from rnnscope.figures._style import KINDS
+from rnnscope.findings.kinds import KINDS, kind_codes, rank_kinds
+from rnnscope.findings.reading import are_scalar, choose_inputs, input_name
 
 if TYPE_CHECKING:
     import xarray
 
 NOT_LOOKED_AT = len(KINDS)
 N_STRIPES = len(KINDS)  # parts of the height of a row: one for each further kind, and one at least for the commonest
-_PRECEDENCE = np.array([("undetermined", "diverges", "rests", "oscillates").index(kind) for kind in KINDS])
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,25 +53,6 @@ class Strip:
         return words
 
 
-def kind_codes(summary: "xarray.Dataset") -> np.ndarray:
-    """Positions in ``KINDS`` (step, input), as they stand in the summary."""
-    kinds = summary["input_kind"]
-    values = kinds.transpose("step", "input").values
-    codes = np.full(values.shape, KINDS.index("undetermined"))
-    for meaning, value in flags(kinds).items():
-        codes[values == value] = KINDS.index(meaning)
-    return codes
-
-
-def rank_kinds(counts: np.ndarray) -> np.ndarray:
-    """Positions along the last axis (kind), commonest first; of two as common, oscillates before rests before diverges.
-
-    >>> rank_kinds(np.array([10, 10, 0, 3])).tolist()
-    [1, 0, 3, 2]
-    """
-    return np.argsort(-(counts * len(KINDS) + _PRECEDENCE), axis=-1, kind="stable")
-
-
 def _ranked_kinds(codes: np.ndarray, columns: Columns) -> np.ndarray:
     """(step, input) -> (column, input, rank): the kinds in each column, commonest first, then NOT_LOOKED_AT."""
     counts = np.zeros((len(columns.source), codes.shape[1], len(KINDS)), np.int64)
@@ -89,8 +69,3 @@ def row_labels(summary: "xarray.Dataset", order: list[int]) -> list[str]:
     if "input_label" in summary.coords or are_scalar(summary):
         return [input_name(summary, at, value=False) for at in order]
     return [str(at) for at in order]
-
-
-def present_kinds(summary: "xarray.Dataset") -> list[str]:
-    """The kinds that occur, in the order of ``KINDS``."""
-    return [KINDS[code] for code in np.unique(kind_codes(summary))]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import flags, input_words
+from rnnscope.findings.reading import flags, input_words
 
 if TYPE_CHECKING:
     import xarray

@@ -6,12 +6,13 @@ import numpy as np
 
 from rnnscope.figures import _style
 from rnnscope.figures._companions import Companions
-from rnnscope.figures._data import log_scale
 from rnnscope.figures._kind_matplotlib import draw_kinds, remarks
-from rnnscope.figures._kinds import Strip, present_kinds
+from rnnscope.figures._kinds import Strip
 from rnnscope.figures._orbit_layers import Diagram, Layers, legend_words
 from rnnscope.figures._rates_matplotlib import draw_rates, rate_handles
 from rnnscope.figures._stacks_matplotlib import draw_stacks, limit_patches, stack_remarks
+from rnnscope.findings.kinds import present_kinds
+from rnnscope.findings.reading import log_scale
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

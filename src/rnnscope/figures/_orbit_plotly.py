@@ -7,13 +7,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import log_scale
 from rnnscope.figures._kind_plotly import kind_axis, kind_traces, remarks
-from rnnscope.figures._kinds import Strip, present_kinds
+from rnnscope.figures._kinds import Strip
 from rnnscope.figures._orbit_layers import Columns, Diagram, Layers, legend_words
 from rnnscope.figures._png import data_address, indexed_png
 from rnnscope.figures._rates_plotly import mark_line, rate_entries, rate_traces
 from rnnscope.figures._stacks_plotly import limit_entries, stack_remarks, stack_traces
+from rnnscope.findings.kinds import present_kinds
+from rnnscope.findings.reading import log_scale
 
 RESTS, OSCILLATES, DIVERGES, _ = _style.SCREEN_COLOURS
 PANEL_HEIGHT, STRIP_HEIGHT, LOSS_HEIGHT, RATES_HEIGHT = 300, 150, 140, 130  # pixels

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._data import by_step, choose_inputs, flags, input_words, same_input
+from rnnscope.findings.reading import by_step, choose_inputs, flags, input_words, same_input
 
 if TYPE_CHECKING:
     import xarray

@@ -8,14 +8,10 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
-from rnnscope.figures._data import epoch_label, flags, input_words, with_unit
-from rnnscope.figures._limit_kinds import (
-    LIMIT_COLOURS,
-    LIMIT_SCREEN_COLOURS,
-    limit_codes,
-    limit_words,
-)
+from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_SCREEN_COLOURS
 from rnnscope.figures._orbit_layers import Columns, make_columns
+from rnnscope.findings.kinds import limit_codes, limit_words
+from rnnscope.findings.reading import epoch_label, flags, input_words, with_unit
 
 if TYPE_CHECKING:
     import xarray

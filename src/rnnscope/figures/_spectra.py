@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._data import by_step, choose_inputs, epoch_label, flags, input_words
 from rnnscope.figures._tunnel import evenly
+from rnnscope.findings.reading import by_step, choose_inputs, epoch_label, flags, input_words
 
 if TYPE_CHECKING:
     import xarray

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import choose_inputs
-from rnnscope.figures._limit_kinds import LIMIT_KINDS, limit_codes, limit_words, present_limits, shares
 from rnnscope.figures._orbit_layers import Columns, make_columns
+from rnnscope.findings.kinds import LIMIT_KINDS, limit_codes, limit_words, present_limits, shares
+from rnnscope.findings.reading import choose_inputs
 
 if TYPE_CHECKING:
     import xarray

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import epoch_label, input_axis_label
 from rnnscope.figures._kind_matplotlib import MOST_ROWS, NAMED_ROW_HEIGHT, remarks
 from rnnscope.figures._kinds import row_labels
-from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS, limit_words
+from rnnscope.figures._limit_kinds import LIMIT_COLOURS
 from rnnscope.figures._stacks import EMPTY, SPLIT_WORDS, Stacks
+from rnnscope.findings.kinds import LIMIT_KINDS, limit_words
+from rnnscope.findings.reading import epoch_label, input_axis_label
 
 if TYPE_CHECKING:
     import xarray

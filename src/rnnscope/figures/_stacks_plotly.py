@@ -6,10 +6,11 @@ import numpy as np
 import plotly.graph_objects as go
 
 from rnnscope.figures import _style
-from rnnscope.figures._data import epoch_label, input_axis_label
 from rnnscope.figures._kind_plotly import kind_axis, remarks
-from rnnscope.figures._limit_kinds import LIMIT_SCREEN_COLOURS, limit_words
+from rnnscope.figures._limit_kinds import LIMIT_SCREEN_COLOURS
 from rnnscope.figures._stacks import EMPTY, SPLIT_WORDS, Stacks
+from rnnscope.findings.kinds import limit_words
+from rnnscope.findings.reading import epoch_label, input_axis_label
 
 if TYPE_CHECKING:
     import xarray

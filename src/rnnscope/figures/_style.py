@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 Backend = Literal["matplotlib", "plotly"]
 BACKENDS = ("matplotlib", "plotly")
 
-KINDS = ("rests", "oscillates", "diverges", "undetermined")
 # Told apart by hue under the common colour blindnesses, by lightness (65, 42, 28, 86 of 100) in grey.
 KIND_COLOURS = ("#d98c10", "#1f66ad", "#83163a", "#d4d6da")
 RESTS, OSCILLATES, DIVERGES, UNDETERMINED = KIND_COLOURS

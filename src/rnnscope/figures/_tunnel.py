@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._data import (
+from rnnscope.figures._orbit_layers import Columns, Orbits, make_columns
+from rnnscope.findings.reading import (
     by_step,
     choose_inputs,
     choose_output,
@@ -16,7 +17,6 @@ from rnnscope.figures._data import (
     value_label,
     with_unit,
 )
-from rnnscope.figures._orbit_layers import Columns, Orbits, make_columns
 
 if TYPE_CHECKING:
     import xarray

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rnnscope.figures._data import are_scalar
+from rnnscope.findings.reading import are_scalar
 from rnnscope.report.attractor_story import attractor_phases
 
 if TYPE_CHECKING:

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import by_step, input_name, looked_at, not_finite, only_input
-from rnnscope.figures._ending import ending
-from rnnscope.figures._kinds import kind_codes
-from rnnscope.figures._style import KINDS
+from rnnscope.findings.endings import ending
+from rnnscope.findings.kinds import KINDS, kind_codes
+from rnnscope.findings.reading import by_step, input_name, looked_at, not_finite, only_input
 
 if TYPE_CHECKING:
     import pandas

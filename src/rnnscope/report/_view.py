@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnscope.figures._data import by_step, input_name, looked_at, only_input
-from rnnscope.figures._ending import ending
-from rnnscope.figures._style import KINDS
+from rnnscope.findings.endings import ending
+from rnnscope.findings.kinds import KINDS
+from rnnscope.findings.reading import by_step, input_name, looked_at, only_input
 from rnnscope.report import story
 from rnnscope.report._attractor_rows import AttractorRow, attractor_rows
 from rnnscope.report._series import coverage_words, epochs_of, kinds_of, last_metrics, metrics_words

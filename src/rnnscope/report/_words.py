@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._style import KINDS
+from rnnscope.findings.kinds import KINDS
 from rnnscope.report._series import counts_of, epochs_of, epochs_words, kinds_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 from rnnscope.base.errors import RunError, require
 from rnnscope.base.files import write_text
 from rnnscope.figures._diagram import common_range
-from rnnscope.figures._ending import ending
 from rnnscope.figures._style import PLOTLY_CONFIG
+from rnnscope.findings.endings import ending
 from rnnscope.report._attractor_rows import COLUMNS
 from rnnscope.report._cost import cost_figures
 from rnnscope.report._view import View, view_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import by_step, column, flags, input_name
+from rnnscope.findings.reading import by_step, column, flags, input_name
 from rnnscope.report.story import joined
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnnscope.base.series import loss_jumps
-from rnnscope.figures._data import by_step, looked_at, not_finite, only_input
-from rnnscope.figures._ending import ending
-from rnnscope.figures._style import KINDS
+from rnnscope.findings.endings import ending
+from rnnscope.findings.kinds import KINDS
+from rnnscope.findings.reading import by_step, looked_at, not_finite, only_input
 from rnnscope.report import _words
 from rnnscope.report._series import counts_of, frequency_errors, loss_at, losses_of
 from rnnscope.report._words import inputs_words as inputs_words

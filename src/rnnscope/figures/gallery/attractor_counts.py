@@ -7,7 +7,8 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _study, _style
-from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_KINDS, LIMIT_SCREEN_COLOURS, limit_words
+from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_SCREEN_COLOURS
+from rnnscope.findings.kinds import LIMIT_KINDS, limit_words
 
 if TYPE_CHECKING:
     import xarray

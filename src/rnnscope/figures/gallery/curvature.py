@@ -8,7 +8,7 @@ import numpy as np
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
 from rnnscope.figures._cost_style import log_axis
-from rnnscope.figures._data import by_step, epoch_label
+from rnnscope.findings.reading import by_step, epoch_label
 
 if TYPE_CHECKING:
     import xarray

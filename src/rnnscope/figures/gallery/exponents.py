@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base.errors import require
-from rnnscope.figures._data import by_step, choose_inputs
 from rnnscope.figures._rates import exponent_rates
 from rnnscope.figures._style import Backend, check_backend
+from rnnscope.findings.reading import by_step, choose_inputs
 
 if TYPE_CHECKING:
     import xarray

@@ -7,8 +7,9 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
-from rnnscope.figures._data import by_step, column, input_axis_label, input_words
-from rnnscope.figures._ending import WINDOW, Ending, ending
+from rnnscope.findings.endings import WINDOW, Ending, ending
+from rnnscope.findings.kinds import KINDS
+from rnnscope.findings.reading import by_step, column, input_axis_label, input_words
 
 if TYPE_CHECKING:
     import xarray
@@ -66,7 +67,7 @@ class _Measured:
     def ticks(self) -> list[tuple[str, int, np.ndarray]]:
         """Words, position in ``KINDS`` and place of the inputs of each kind that have no point."""
         found = []
-        for code, kind in enumerate(_style.KINDS):
+        for code, kind in enumerate(KINDS):
             at = self.across[~self.moving & (self.end.kinds == code)]
             words = "oscillates at under half" if kind == "oscillates" else f"mostly {kind}"
             found += [(words.replace("mostly undetermined", "undetermined"), code, at)] if at.size else []
@@ -140,7 +141,7 @@ def _draw_plotly(content: _Measured) -> Any:
                 x=content.across[moving],
                 y=end.frequency[moving],
                 mode="markers",
-                marker={"color": _style.SCREEN_COLOURS[_style.KINDS.index("oscillates")], "size": 8},
+                marker={"color": _style.SCREEN_COLOURS[KINDS.index("oscillates")], "size": 8},
                 error_y={
                     "type": "data",
                     "array": (end.highest - end.frequency)[moving],

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from rnnscope.figures._data import by_step
 from rnnscope.figures._style import Backend, check_backend
+from rnnscope.findings.reading import by_step
 
 if TYPE_CHECKING:
     import xarray

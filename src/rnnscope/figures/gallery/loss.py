@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
-from rnnscope.figures._data import log_scale, loss_curve
+from rnnscope.findings.reading import log_scale, loss_curve
 
 if TYPE_CHECKING:
     import pandas

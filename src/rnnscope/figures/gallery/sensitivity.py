@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
-from rnnscope.figures._data import flags
+from rnnscope.findings.reading import flags
 
 if TYPE_CHECKING:
     import xarray

@@ -8,8 +8,8 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
-from rnnscope.figures._data import by_step, choose_inputs, choose_output, input_words, value_label
 from rnnscope.figures._orbit_layers import Orbits
+from rnnscope.findings.reading import by_step, choose_inputs, choose_output, input_words, value_label
 
 if TYPE_CHECKING:
     import xarray

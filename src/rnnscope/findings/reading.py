@@ -131,6 +131,7 @@ def choose_output(orbits: "xarray.Dataset", output: int | str) -> int:
 
 
 def with_unit(name: str, units: str) -> str:
+    """The name with its unit, where it has one."""
     return f"{name} ({units})" if units not in ("", "1") else name
 
 

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._data import by_step
-from rnnscope.figures._kinds import kind_codes, rank_kinds
-from rnnscope.figures._style import KINDS
+from rnnscope.findings.kinds import KINDS, kind_codes, rank_kinds
+from rnnscope.findings.reading import by_step
 
 if TYPE_CHECKING:
     import xarray
