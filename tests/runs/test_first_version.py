@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnscope.attractors import Orbits
 from rnnscope.cli import main
 from rnnscope.runs import Run
 
@@ -68,3 +69,24 @@ def test_it_is_shown(first, capsys):
     shown = capsys.readouterr().out
     assert "4 snapshots" in shown
     assert "rest" in shown
+
+
+def test_results_of_an_older_version_of_a_probe_are_measured_again_and_that_is_said_once(first, monkeypatch):
+    monkeypatch.setattr(Orbits, "version", 3)
+    line = r"first: results of version 2 of probe orbits are kept; version 3 is measured anew"
+    with pytest.warns(UserWarning, match=line) as told:
+        again = first.probe("orbits")
+    assert len(told) == 1
+    assert '"version":3' in again.attrs["settings"]
+    assert first.dataset("orbits").attrs["settings"] == again.attrs["settings"]
+    assert first.dataset("orbits").equals(again)
+    assert len(list(first.path.glob("probes/orbits-*"))) == 2
+
+
+def test_results_of_a_version_that_is_not_known_are_given_and_that_is_said(first, monkeypatch):
+    monkeypatch.setattr(Orbits, "version", 1)
+    with pytest.warns(
+        UserWarning, match=r"orbits were measured by version 2 of the probe, this rnnscope has version 1"
+    ):
+        found = first.dataset("orbits")
+    assert found.sizes["step"] == 4
