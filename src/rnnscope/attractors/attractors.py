@@ -7,12 +7,12 @@ import torch
 import xarray as xr
 from torch import nn
 
-from rnnscope.attractors._forecast import Forecast, need_jacobians
-from rnnscope.attractors._limit import Effort
-from rnnscope.attractors._limits import find_limits
-from rnnscope.attractors._map_probe import MapProbe, begin, completed, held_inputs, with_starts
-from rnnscope.attractors._sets import group_limits
-from rnnscope.attractors._tabulate import tabulate
+from rnnscope.attractors.limit_sets.limit import Effort
+from rnnscope.attractors.limit_sets.sameness import group_limits
+from rnnscope.attractors.limit_sets.search import find_limits
+from rnnscope.attractors.limit_sets.table import tabulate
+from rnnscope.attractors.map_probe import MapProbe, begin, completed, held_inputs, with_starts
+from rnnscope.attractors.numerics.forecast import Forecast, need_jacobians
 from rnnscope.base.errors import require
 from rnnscope.base.references import ATTRACTORS_AND_SMOOTHNESS
 from rnnscope.base.settings import positive, whole

@@ -8,16 +8,17 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._chords import Chords
-from rnnscope.attractors._collect import Collecting, collect
-from rnnscope.attractors._forecast import Forecast, need_jacobians, seconds_of
-from rnnscope.attractors._map_probe import MapProbe, begin, completed, held_inputs, with_starts
-from rnnscope.attractors._matrices import WIDE
-from rnnscope.attractors._points import unseen_share
-from rnnscope.attractors._points_dataset import points_dataset
-from rnnscope.attractors._search import N_THREADS, FixedPointSearch, IteratedMap, find_fixed_points
-from rnnscope.attractors._starts import checked_sequences
-from rnnscope.attractors._visited import LATER, Visited, starts_around, states_along, visited_states
+from rnnscope.attractors.map_probe import MapProbe, begin, completed, held_inputs, with_starts
+from rnnscope.attractors.numerics.chords import Chords
+from rnnscope.attractors.numerics.forecast import Forecast, need_jacobians, seconds_of
+from rnnscope.attractors.numerics.iterated_map import N_THREADS, IteratedMap
+from rnnscope.attractors.numerics.jacobians import WIDE
+from rnnscope.attractors.numerics.newton import FixedPointSearch, find_fixed_points
+from rnnscope.attractors.points.distinct import unseen_share
+from rnnscope.attractors.points.found import Collecting, collect
+from rnnscope.attractors.points.table import points_dataset
+from rnnscope.attractors.points.visited import LATER, Visited, starts_around, states_along, visited_states
+from rnnscope.attractors.starts import checked_sequences
 from rnnscope.base.errors import require
 from rnnscope.base.randomness import make_generator
 from rnnscope.base.settings import is_number, is_whole, positive, truth, whole

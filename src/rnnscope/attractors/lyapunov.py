@@ -8,10 +8,10 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._forecast import Forecast, need_vectors
-from rnnscope.attractors._map_probe import INPUT_VALUE, MapProbe, begin, completed, held_inputs, with_starts
-from rnnscope.attractors._spectrum import STATUS, Spectrum, lyapunov_spectrum
-from rnnscope.attractors._starts import check_tokens, checked_sequences
+from rnnscope.attractors.map_probe import INPUT_VALUE, MapProbe, begin, completed, held_inputs, with_starts
+from rnnscope.attractors.numerics.exponents import STATUS, Spectrum, lyapunov_spectrum
+from rnnscope.attractors.numerics.forecast import Forecast, need_vectors
+from rnnscope.attractors.starts import check_tokens, checked_sequences
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Needs, plain
 from rnnscope.base.schema import Schema, Variable

@@ -8,9 +8,9 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._forecast import Forecast, seconds_of
-from rnnscope.attractors._map_probe import INPUT_VALUE, MapProbe, begin, completed, held_inputs, with_starts
-from rnnscope.attractors._running import MOST_NUMBERS, held_states
+from rnnscope.attractors.map_probe import INPUT_VALUE, MapProbe, begin, completed, held_inputs, with_starts
+from rnnscope.attractors.numerics.forecast import Forecast, seconds_of
+from rnnscope.attractors.numerics.running import MOST_NUMBERS, held_states
 from rnnscope.base.flags import Flags
 from rnnscope.base.schema import Schema, Variable
 from rnnscope.base.settings import positive, truth, whole

@@ -3,6 +3,7 @@
 import numpy as np
 import xarray as xr
 
+from rnnscope.attractors.numerics.frequency import peak_frequency
 from rnnscope.attractors.orbits import DIVERGED, SETTLED
 from rnnscope.base.flags import Flags
 from rnnscope.base.schema import Schema, Variable
@@ -99,25 +100,6 @@ def _stationary(signals: np.ndarray) -> np.ndarray:
         steady = (np.abs(np.sign(growth).sum(0)) == 3) & (np.abs(growth).min(0) >= 0.25 * np.abs(growth).max(0))
         changes = steady & (np.abs(growth.sum(0)) > 0.03)
         return (second / first > 0.8) & (second / first < 1.25) & (shift <= 0.1 * np.ptp(signals, axis=-1)) & ~changes
-
-
-def peak_frequency(signals: np.ndarray) -> np.ndarray:
-    """Frequency of the largest spectral peak of each signal (…, time), rad/step.
-
-    >>> bool(abs(peak_frequency(np.sin(0.3 * np.arange(200)))[()] - 0.3) < 1e-3)
-    True
-    """
-    n = signals.shape[-1]
-    spectrum = np.abs(np.fft.rfft((signals - signals.mean(-1, keepdims=True)) * np.hanning(n), axis=-1))
-    peak = spectrum[..., 1:].argmax(-1) + 1
-    inside = np.clip(peak, 1, spectrum.shape[-1] - 2)
-    below, at, above = (
-        np.log(np.take_along_axis(spectrum, (inside + shift)[..., None], -1)[..., 0] + 1e-300) for shift in (-1, 0, 1)
-    )
-    curvature = below - 2 * at + above
-    with np.errstate(divide="ignore", invalid="ignore"):
-        offset = np.where((peak == inside) & (curvature < 0), 0.5 * (below - above) / curvature, 0.0)
-    return 2 * np.pi * (peak + offset) / n
 
 
 def _majority(kind: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from rnnscope.base.settings import checked_lengths, fraction, is_whole, whole
 from rnnscope.smoothness._lanczos import largest_in_magnitude
 from rnnscope.smoothness._laws import EXPONENTIAL, LAW, fit_law, median_interval, slopes
 from rnnscope.smoothness._linearised import Course, starts_with_jacobians
-from rnnscope.smoothness._per_start import Inputs, largest_singular_value
+from rnnscope.smoothness._trajectories import Inputs, largest_singular_value
 from rnnscope.smoothness.objective import LOSSES, Objective, examine
 from rnnscope.systems import System, as_system
 

@@ -16,7 +16,7 @@ from rnnscope.base.schema import Schema, Variable
 from rnnscope.base.settings import is_whole
 from rnnscope.smoothness._lanczos import largest_in_magnitude
 from rnnscope.smoothness._linearised import Course
-from rnnscope.smoothness._per_start import largest_singular_value
+from rnnscope.smoothness._trajectories import largest_singular_value
 from rnnscope.systems import System
 from rnnscope.systems.system import Weights
 

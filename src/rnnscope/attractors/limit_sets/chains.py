@@ -7,8 +7,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from rnnscope.attractors._observables import N_DIRECTIONS, waves
-from rnnscope.attractors._running import held_states
+from rnnscope.attractors.limit_sets.observables import N_DIRECTIONS, waves
+from rnnscope.attractors.numerics.running import held_states
 from rnnscope.systems import System
 from rnnscope.systems.system import Weights
 

@@ -1,19 +1,24 @@
+"""Lyapunov exponents of many orbits at once, by QR of tangent vectors, with their errors."""
+
 import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int8, Int64
 from torch import Tensor
 
-from rnnscope.attractors._forecast import need_vectors, seconds_of
-from rnnscope.attractors._matrices import WIDE
-from rnnscope.attractors._running import final_state
+from rnnscope.attractors.numerics.forecast import need_vectors, seconds_of
+from rnnscope.attractors.numerics.jacobians import WIDE
+from rnnscope.attractors.numerics.running import final_state
 from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.flags import Flags
 from rnnscope.base.randomness import make_generator
+from rnnscope.base.settings import is_whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System, require_deterministic
+from rnnscope.systems.system import Weights
 
 STATUS = Flags(("not_converged", "converged", "diverged"))
 NOT_CONVERGED, CONVERGED, DIVERGED = STATUS.codes
@@ -22,6 +27,7 @@ _HEADROOM = 1e6  # of R_ii over rounding: ln|R_ii| is then right to 1e-6
 _ROUNDING = 32  # times n eps: what is left of a direction that is lost, with a margin
 _LEAST_SEGMENTS = 16
 _LEAST_BLOCKS = 8
+_STRETCH = 5  # steps between the orthonormalisations of ``log_stretches``
 _NUMBERS_AT_ONCE = 2**18  # tangent vectors that fit the cache run fastest
 _LARGE = 2**16  # numbers of a matrix that is worth more than a thread
 _TREND = 6.0  # standard errors between the halves of the time: three of their difference
@@ -119,10 +125,10 @@ def lyapunov_spectrum(
         ("n_steps", n_steps, 1),
         ("interval", interval, 1),
     ):
-        require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
+        require(is_whole(value, least), name, f"a whole number of at least {least}", value)
     size = system.state_size
     k = size if n_exponents is None else n_exponents
-    require(type(k) is int and k >= 1, "n_exponents", "a positive whole number, or None for all", n_exponents)
+    require(is_whole(k, 1), "n_exponents", "a positive whole number, or None for all", n_exponents)
     require(k <= size, "n_exponents", f"at most {size}, the number of states", k)
     require_derivatives("lyapunov", system.derivative_problem)
     need_vectors(n_exponents, system)
@@ -149,6 +155,26 @@ def lyapunov_spectrum(
             parts.append((sums, flow.state, flow.gone, flow.interval))
     sums, final, gone = (torch.cat([part[index] for part in parts]) for index in range(3))
     return _summary(sums, lengths.to(sums.device), final, gone, tolerance, size, min(part[3] for part in parts))
+
+
+def log_stretches(
+    system: System, weights: Weights, state: Tensor, drive: Tensor, *, k: int, n_transient: int, n_steps: int
+) -> np.ndarray:
+    """Log stretches per step (row, interval, k) of k tangent vectors along the orbits of states (row, state).
+
+    The vectors are made orthonormal again after every few steps; those of the transient are left out.
+    """
+    n_rows, n = state.shape
+    frame = torch.randn(n, k, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(state)
+    frame = torch.linalg.qr(frame).Q.expand(n_rows, n, k)
+    stretches = []
+    for t in range(1, n_transient + n_steps + 1):
+        state, frame = system.step_and_tangent(weights, state, drive, frame)
+        if t % _STRETCH == 0:
+            frame, r = torch.linalg.qr(frame)
+            if t > n_transient:
+                stretches.append(r.diagonal(dim1=-2, dim2=-1).abs().log() / _STRETCH)
+    return torch.stack(stretches, 1).cpu().numpy()
 
 
 class _Flow:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from rnnscope.attractors._search import IteratedMap
+    from rnnscope.attractors.numerics.iterated_map import IteratedMap
 
 _MOST_NUMBERS = 2**25  # of inverses that are kept
 _MOST_CONDITION = 1e8  # of a Jacobian whose inverse is worth keeping

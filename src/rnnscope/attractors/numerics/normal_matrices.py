@@ -38,6 +38,7 @@ class Dense:
 
     @classmethod
     def of(cls, derivative: Tensor, residual: Tensor) -> Self:
+        """Those of J = DF^k - 1, of a derivative (row, state, state), and a residual (row, state)."""
         jacobian = derivative.clone()
         jacobian.diagonal(dim1=-2, dim2=-1).sub_(1)
         matrix = jacobian.mT @ jacobian
@@ -45,12 +46,15 @@ class Dense:
         return cls(matrix, matrix.diagonal(dim1=-2, dim2=-1).sum(-1), gradient)
 
     def rows(self, index: Tensor) -> Self:
+        """Some of the rows."""
         return type(self)(self.matrix[index], self.size[index], self.gradient[index])
 
     def put(self, index: Tensor, other: Self) -> None:
+        """Put others in the place of some of the rows."""
         self.matrix[index], self.size[index], self.gradient[index] = other.matrix, other.size, other.gradient
 
     def solve(self, damping: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+        """(JᵀJ + damping) δ = right by row, and a code that is not 0 where that failed."""
         matrix = self.matrix.clone()
         matrix.diagonal(dim1=-2, dim2=-1).add_(damping[:, None])
         return _cholesky(matrix, right)
@@ -70,6 +74,7 @@ class Halved:
 
     @classmethod
     def of(cls, derivative: Tensor, residual: Tensor) -> Self:
+        """Those of J = DF^k - 1, of a derivative (row, state, state), and a residual (row, state)."""
         n = derivative.shape[-1] // 2
         top, bottom = derivative[:, :n, :n].clone(), derivative[:, n:, :n]
         top.diagonal(dim1=-2, dim2=-1).sub_(1)
@@ -88,9 +93,11 @@ class Halved:
         return cls(gram, across, own, size, torch.cat([gradient[..., 0], length * along], -1))
 
     def rows(self, index: Tensor) -> Self:
+        """Some of the rows."""
         return type(self)(*(part[index] for part in self._parts))
 
     def put(self, index: Tensor, other: Self) -> None:
+        """Put others in the place of some of the rows."""
         for own, new in zip(self._parts, other._parts, strict=True):
             own[index] = new
 
@@ -99,6 +106,7 @@ class Halved:
         return self.gram, self.across, self.own, self.size, self.gradient
 
     def solve(self, damping: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+        """(JᵀJ + damping) δ = right by row, and a code that is not 0 where that failed."""
         n = self.gram.shape[-1]
         damping, length = damping[:, None], self.own.sqrt()
         whole = self.own + damping

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnscope.attractors._kinds import CHAOS, CONTINUUM, DIVERGENCE, NEUTRAL, UNDETERMINED
-from rnnscope.attractors._limit import Limit
-from rnnscope.attractors._observables import SAME, same_set
-from rnnscope.attractors._same import same_cycle
+from rnnscope.attractors.limit_sets.kinds import CHAOS, CONTINUUM, DIVERGENCE, NEUTRAL, UNDETERMINED
+from rnnscope.attractors.limit_sets.limit import Limit
+from rnnscope.attractors.limit_sets.observables import SAME, same_set
 
+_SAME_POINT = 1e-5  # between confirmed points of one cycle, relative to 1 + |x|
 _ERRORS = 5.0  # that the means of chaotic sets must be apart
 
 
@@ -43,8 +43,13 @@ def _same(a: Limit, b: Limit) -> bool:
     if a.kind in (DIVERGENCE, UNDETERMINED):
         return True
     if a.period:
-        return same_cycle(a.orbit[0], b.orbit)
+        return _same_cycle(a.orbit[0], b.orbit)
     if a.kind == CHAOS:
         tolerance = _ERRORS * np.hypot(a.errors, b.errors) + SAME * max(a.size, b.size)
         return bool((np.abs(a.features - b.features) <= tolerance).all())
     return same_set((a.features, b.features), (a.size, b.size), (a.steadiness, b.steadiness), (a.wander, b.wander))
+
+
+def _same_cycle(point: np.ndarray, cycle: np.ndarray) -> bool:
+    """Whether a point (state) is one of a cycle (time, state)."""
+    return bool((np.abs(cycle - point).max(-1) <= _SAME_POINT * (1 + np.abs(point).max())).any())

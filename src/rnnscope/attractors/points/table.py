@@ -5,11 +5,14 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rnnscope.attractors._collect import CONTINUUM, CYCLE, FIXED_POINT, STATUS, Points
-from rnnscope.attractors._map_probe import INPUT_VALUE
-from rnnscope.attractors._points import multipliers_at, unseen_share
-from rnnscope.attractors._search import SEARCH_STATUS, FixedPointSearch, IteratedMap
-from rnnscope.attractors._visited import Visited
+from rnnscope.attractors.map_probe import INPUT_VALUE
+from rnnscope.attractors.numerics.iterated_map import IteratedMap
+from rnnscope.attractors.numerics.multipliers import multipliers_at
+from rnnscope.attractors.numerics.newton import STATUS as SEARCHES
+from rnnscope.attractors.numerics.newton import FixedPointSearch
+from rnnscope.attractors.points.distinct import unseen_share
+from rnnscope.attractors.points.found import CONTINUUM, CYCLE, FIXED_POINT, STATUS, Points
+from rnnscope.attractors.points.visited import Visited
 from rnnscope.base.flags import Flags
 from rnnscope.base.schema import Schema, Variable
 from rnnscope.systems import System
@@ -94,7 +97,7 @@ def points_dataset(
         eigenvalue=np.arange(system.state_size),
         kind=list(STATUS.words[1:]),
         searched_period=list(searches),
-        outcome=list(SEARCH_STATUS),
+        outcome=list(SEARCHES.words),
         quantile=list(_QUANTILES),
     )
 
@@ -160,11 +163,11 @@ def _degree(points: Points, row: dict[str, np.ndarray]) -> float:
 def _outcomes(by_input: list[tuple[FixedPointSearch, ...]], radii: list[float]) -> dict[str, np.ndarray]:
     """What became of the searches, by input and period, and what share would lead to zeros not found."""
     grid = (len(by_input), len(by_input[0]))
-    counts, quantiles = np.zeros((*grid, len(SEARCH_STATUS)), np.int32), np.full((*grid, len(_QUANTILES)), np.nan)
+    counts, quantiles = np.zeros((*grid, len(SEARCHES.words)), np.int32), np.full((*grid, len(_QUANTILES)), np.nan)
     unseen = np.zeros((2, *grid))
     for i, own in enumerate(by_input):
         for j, found in enumerate(own):
-            counts[i, j] = np.bincount(found.status.cpu().numpy(), minlength=len(SEARCH_STATUS))
+            counts[i, j] = np.bincount(found.status.cpu().numpy(), minlength=len(SEARCHES.words))
             residual = found.residual.double().cpu().numpy()
             finite = residual[np.isfinite(residual)]
             if len(finite):

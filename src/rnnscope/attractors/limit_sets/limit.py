@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rnnscope.attractors._kinds import NONE, UNDETERMINED
+from rnnscope.attractors.limit_sets.kinds import NONE, UNDETERMINED
 
 
 @dataclass

@@ -1,3 +1,5 @@
+"""Where probes of the map begin: drawn about states that the network visits, at random, or given."""
+
 import re
 from typing import Any
 
@@ -5,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnscope.attractors._running import picked_and_spread
+from rnnscope.attractors.numerics.running import picked_and_spread
 from rnnscope.base.errors import require
 from rnnscope.base.randomness import make_generator
 from rnnscope.systems import System

@@ -9,8 +9,8 @@ from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial.distance import cdist
 from torch import Tensor
 
-from rnnscope.attractors._matrices import WIDE, nearest_eigenvalue, pieces
-from rnnscope.attractors._search import N_THREADS, IteratedMap
+from rnnscope.attractors.numerics.iterated_map import N_THREADS, IteratedMap
+from rnnscope.attractors.numerics.jacobians import WIDE, nearest_eigenvalue, pieces
 from rnnscope.base.threads import torch_threads
 
 _BETWEEN = 3  # places looked at between two points

@@ -3,14 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from rnnscope.attractors._averages import local_dimension, weighted_mean
-from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, TORUS, UNDETERMINED
-from rnnscope.attractors.zero_one import zero_one_test
-from rnnscope.systems import System
-from rnnscope.systems.system import Weights
+from rnnscope.attractors.limit_sets.kinds import CHAOS, CLOSED_CURVE, CONTINUUM, TORUS, UNDETERMINED
+from rnnscope.attractors.numerics.averages import local_dimension, weighted_mean
+from rnnscope.attractors.numerics.zero_one import zero_one_test
 
 _REGULAR = 3.0  # digits in which two halves of a regular orbit of 2000 steps agree at least, and more with each
 _PER_DECADE = 1.0  # tenfold length: averages over smooth sets converge faster than any power of it
@@ -20,7 +16,6 @@ _IRREGULAR = 2.5, 3.5  # digits of chaos: below the first for certain, above the
 _NO_TRANSIENT = 60.0  # nats: more than from one rounding error (e^-37) to the size of the whole set
 _NEUTRAL = 1e-5  # of the resolution: exponents of a map that keeps lengths
 _SIZE = 1e-5  # of an orbit, relative to 1 + |x|, below which it is at rest for all that can be told
-_INTERVAL = 5  # steps between orthonormalisations
 
 
 @dataclass(frozen=True)
@@ -35,26 +30,6 @@ class Motion:
     exponent_errors: np.ndarray
     steadiness: float
     keeps_lengths: bool = False
-
-
-def log_stretches(
-    system: System, weights: Weights, state: Tensor, drive: Tensor, *, k: int, n_transient: int, n_steps: int
-) -> np.ndarray:
-    """Log stretches per step (row, interval, k) of k tangent vectors along the orbits of states (row, state).
-
-    The vectors are made orthonormal again after every few steps; those of the transient are left out.
-    """
-    n_rows, n = state.shape
-    frame = torch.randn(n, k, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(state)
-    frame = torch.linalg.qr(frame).Q.expand(n_rows, n, k)
-    stretches = []
-    for t in range(1, n_transient + n_steps + 1):
-        state, frame = system.step_and_tangent(weights, state, drive, frame)
-        if t % _INTERVAL == 0:
-            frame, r = torch.linalg.qr(frame)
-            if t > n_transient:
-                stretches.append(r.diagonal(dim1=-2, dim2=-1).abs().log() / _INTERVAL)
-    return torch.stack(stretches, 1).cpu().numpy()
 
 
 def judge(states: np.ndarray, stretches: np.ndarray, *, agreement: float, steadiness: float) -> Motion:

@@ -6,11 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnscope.attractors._averages import dominant_frequency
-from rnnscope.attractors._chains import Chains, run_chains, sets_of
-from rnnscope.attractors._cycles import Cycles, find_cycles, margin, settled
-from rnnscope.attractors._forecast import Forecast, seconds_of
-from rnnscope.attractors._kinds import (
+from rnnscope.attractors.limit_sets.chains import Chains, run_chains, sets_of
+from rnnscope.attractors.limit_sets.cycles import Cycles, find_cycles, margin, settled
+from rnnscope.attractors.limit_sets.kinds import (
     ALIKE,
     APPROACHING,
     CHAOS,
@@ -25,10 +23,13 @@ from rnnscope.attractors._kinds import (
     TORUS,
     UNDETERMINED,
 )
-from rnnscope.attractors._limit import Effort, Limit
-from rnnscope.attractors._motion import judge, log_stretches
-from rnnscope.attractors._observables import Ensemble, apart, same_set
-from rnnscope.attractors._running import MOST_NUMBERS, final_state, held_states
+from rnnscope.attractors.limit_sets.limit import Effort, Limit
+from rnnscope.attractors.limit_sets.motion import judge
+from rnnscope.attractors.limit_sets.observables import Ensemble, apart, same_set
+from rnnscope.attractors.numerics.exponents import log_stretches
+from rnnscope.attractors.numerics.forecast import Forecast, seconds_of
+from rnnscope.attractors.numerics.frequency import dominant_frequency
+from rnnscope.attractors.numerics.running import MOST_NUMBERS, final_state, held_states
 from rnnscope.systems import System, require_deterministic
 
 _BLOCK = 500  # steps at once, after which rows that have escaped are left out

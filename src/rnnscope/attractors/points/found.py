@@ -7,11 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnscope.attractors._continuum import find_continua, nearest_to_one
-from rnnscope.attractors._matrices import pieces, smallest_singular_values
-from rnnscope.attractors._points import distinct_points, least_periods
-from rnnscope.attractors._search import CONVERGED, STATIONARY, FixedPointSearch, IteratedMap
-from rnnscope.attractors._visited import Visited
+from rnnscope.attractors.numerics.iterated_map import IteratedMap
+from rnnscope.attractors.numerics.jacobians import pieces, smallest_singular_values
+from rnnscope.attractors.numerics.newton import CONVERGED, STATIONARY, FixedPointSearch, least_periods
+from rnnscope.attractors.points.continuum import find_continua, nearest_to_one
+from rnnscope.attractors.points.distinct import distinct_points
+from rnnscope.attractors.points.visited import Visited
 from rnnscope.base.flags import Flags
 from rnnscope.systems import System
 

@@ -9,24 +9,24 @@ import torch
 from jaxtyping import Float, Int8, Int64
 from torch import Tensor
 
-from rnnscope.attractors._chords import Chords, zero_below
-from rnnscope.attractors._forecast import need_jacobians
-from rnnscope.attractors._matrices import WIDE
-from rnnscope.attractors._normal import Dense, Halved, Normal
+from rnnscope.attractors.numerics.chords import Chords, zero_below
+from rnnscope.attractors.numerics.forecast import need_jacobians
+from rnnscope.attractors.numerics.iterated_map import N_THREADS, IteratedMap, prepared
+from rnnscope.attractors.numerics.jacobians import WIDE
 from rnnscope.base.errors import require, require_derivatives
+from rnnscope.base.flags import Flags
+from rnnscope.base.settings import is_whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System, require_deterministic
 
-UNFINISHED, CONVERGED, STATIONARY, STALLED, ESCAPED = 0, 1, 2, 3, 4
-SEARCH_STATUS = ("unfinished", "converged", "stationary", "stalled", "escaped")
-
-# Batches of small solves cost ten times as much on two threads, and MKL's batched LU of 200 × 200 matrices never ends.
-N_THREADS = 1
+STATUS = Flags(("unfinished", "converged", "stationary", "stalled", "escaped"))
+UNFINISHED, CONVERGED, STATIONARY, STALLED, ESCAPED = STATUS.codes
 
 _MOST_NUMBERS = 2**24  # of a batch of Jacobians in memory at once,
 _WIDE_NUMBERS = 2**21  # and of one of wide states: what is beyond the cache takes several times as long
 _PILOTS = 8  # of wide states are searched first, then twice as many at each turn
 _KNOWN_AFTER = 2.0  # seconds in which it shows how long searches take
+_PERIOD = 1e-6  # a residual, relative to max(1, ‖x‖), below which a shorter period is tried
 _COARSE = 1e3  # slopes so much larger are no slope where no step lowers q
 
 
@@ -126,7 +126,7 @@ def find_fixed_points(
 
     """
     for name, value in (("period", period), ("max_iterations", max_iterations)):
-        require(type(value) is int and value >= 1, name, "a whole number of at least 1", value)
+        require(is_whole(value, 1), name, "a whole number of at least 1", value)
     for name, value in (("tolerance", tolerance), ("stationary", stationary), ("scale", scale), ("escape", escape)):
         require(isinstance(value, int | float) and value > 0, name, "a positive number", value)
     require_derivatives("find_fixed_points", system.derivative_problem)
@@ -147,60 +147,43 @@ def find_fixed_points(
     return FixedPointSearch(location, residual, residual.square() / 2, status, n_iterations)
 
 
-def prepared(system: System, states: Tensor, inputs: Tensor | None) -> tuple[Tensor, Tensor]:
-    """States in the system's dtype and a drive for each of them, after checking shapes."""
-    states = torch.as_tensor(states)
-    fits = states.dim() == 2 and states.shape[1] == system.state_size and len(states) > 0
-    require(fits, "states", f"shape (start, {system.state_size}) with at least one start", tuple(states.shape))
+def least_periods(
+    system: System,
+    states: Float[Tensor, "point state"],
+    inputs: Float[Tensor, "..."] | None = None,
+    *,
+    period: int,
+    tolerance: float = 1e-13,
+) -> tuple[Int64[Tensor, " point"], Float[Tensor, "point state"], Float[Tensor, " point"]]:
+    """The least period d of zeros of F^k(x) - x, the points located with it, and their residuals ‖F^d(x) - x‖.
+
+    The smallest divisor d of k counts for which ‖F^d(x) - x‖ is small and a search with d from x ends in a zero no
+    further away than rounding explains.
+
+    >>> from rnnscope.systems import textbook
+    >>> points = torch.tensor([[0.6875], [0.5130445095], [0.7994554905]]).double()  # of logistic(3.2)
+    >>> least_periods(textbook.logistic(3.2), points, period=2)[0]
+    tensor([1, 2, 2])
+    """
+    states, drive = prepared(system, states, inputs)
     inputs = torch.zeros(system.input_size) if inputs is None else torch.as_tensor(inputs)
-    fits = inputs.shape in ((system.input_size,), (len(states), system.input_size))
-    expected = f"shape ({system.input_size},), or ({len(states)}, {system.input_size}) with one for each start"
-    require(fits, "inputs", expected, tuple(inputs.shape))
-    states, inputs = (t.detach().to(dtype=system.dtype, device=system.device) for t in (states, inputs))
+    inputs = inputs.expand(len(states), -1)
+    least = torch.full((len(states),), period, dtype=torch.int64, device=states.device)
+    states = states.clone()
     with torch.no_grad():
-        return states, system.drive(system.weights, inputs.expand(len(states), -1))
-
-
-class IteratedMap:
-    """F^k and its derivative at many states, each with a drive of its own."""
-
-    def __init__(self, system: System, drive: Tensor, period: int, weights: Any = None):
-        self.system, self.drive, self.period = system, drive, period
-        self.weights = system.weights if weights is None else weights
-
-    def rows(self, index: Any) -> "IteratedMap":
-        """The same for some of the rows."""
-        return IteratedMap(self.system, self.drive[index], self.period, self.weights)
-
-    def held(self, count: int) -> "IteratedMap":
-        """The first row's drive for so many rows."""
-        return IteratedMap(self.system, self.drive[:1].expand(count, -1), self.period, self.weights)
-
-    def __call__(self, states: Tensor) -> Tensor:
-        for _ in range(self.period):
-            states = self.system.step(self.weights, states, self.drive)
-        return states
-
-    def path(self, states: Tensor) -> Tensor:
-        """x, F(x), …, F^(k-1)(x), (k, row, state)."""
-        kept = [states]
-        for _ in range(self.period - 1):
-            kept.append(self.system.step(self.weights, kept[-1], self.drive))
-        return torch.stack(kept)
-
-    def derivative(self, states: Tensor) -> Tensor:
-        """DF^k by the chain rule, (row, state, state)."""
-        product = None
-        for state in self.path(states):
-            jacobian = self.system.jacobian(self.weights, state, self.drive)
-            product = jacobian if product is None else jacobian @ product
-        assert product is not None
-        return product
-
-    def normal(self, states: Tensor, residual: Tensor) -> Normal:
-        """JᵀJ and Jᵀr with J = DF^k - 1, without the half of the coordinates that can be eliminated."""
-        halves = self.period == 1 and self.system.second_half_is_diagonal
-        return (Halved if halves else Dense).of(self.derivative(states), residual)
+        residual = (IteratedMap(system, drive, period)(states) - states).norm(dim=-1)
+    for divisor in (d for d in range(1, period) if period % d == 0):
+        with torch.no_grad():
+            shorter = (IteratedMap(system, drive, divisor)(states) - states).norm(dim=-1)
+        size = states.norm(dim=-1).clamp(min=1)
+        tried = (least == period) & (shorter <= _PERIOD * size)
+        if not tried.any():
+            continue
+        found = find_fixed_points(system, states[tried], inputs[tried], period=divisor, tolerance=tolerance)
+        same = found.converged & ((found.location - states[tried]).norm(dim=-1) <= 10 * _PERIOD * size[tried])
+        rows = tried.nonzero()[:, 0][same]
+        least[rows], states[rows], residual[rows] = divisor, found.location[same], found.residual[same]
+    return least, states, residual
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from rnnscope.attractors._matrices import WIDE
-from rnnscope.attractors._points import distinct_points
-from rnnscope.attractors._running import MOST_NUMBERS, driven_states, final_state, held_states
+from rnnscope.attractors.numerics.jacobians import WIDE
+from rnnscope.attractors.numerics.running import MOST_NUMBERS, driven_states, final_state, held_states
+from rnnscope.attractors.points.distinct import distinct_points
 from rnnscope.systems import System
 
 LATER = 10  # times as long as the orbits that are kept

@@ -8,7 +8,7 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._starts import (
+from rnnscope.attractors.starts import (
     check_starts,
     check_tokens,
     chosen_starts,

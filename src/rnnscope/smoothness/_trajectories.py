@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from rnnscope.smoothness import _layouts
+from rnnscope.smoothness import _batching
 from rnnscope.smoothness.directions import ParameterSpace
 from rnnscope.systems import System
 
@@ -39,7 +39,7 @@ class Trajectories:
             detached = {name: p.detach() for name, p in points.items()}
             one = rows(inputs(0), self.n_starts)[:1, None]
             with torch.no_grad():
-                maker = _layouts.quickest(system, detached, one, differentiable=True)
+                maker = _batching.quickest(system, detached, one, differentiable=True)
             layout = maker(system, points)
             state = layout.enter(starts[:, None])
             kept, drive, before = [], None, None

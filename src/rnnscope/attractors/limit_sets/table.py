@@ -7,9 +7,9 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rnnscope.attractors._kinds import DOUBT, KIND, KINDS
-from rnnscope.attractors._limit import Limit
-from rnnscope.attractors._map_probe import INPUT_VALUE
+from rnnscope.attractors.limit_sets.kinds import DOUBT, KIND, KINDS
+from rnnscope.attractors.limit_sets.limit import Limit
+from rnnscope.attractors.map_probe import INPUT_VALUE
 from rnnscope.base.schema import Schema, Variable
 from rnnscope.systems import System
 

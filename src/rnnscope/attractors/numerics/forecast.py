@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rnnscope.attractors._matrices import WIDE
+from rnnscope.attractors.numerics.jacobians import WIDE
 from rnnscope.systems import System
 
 WIDEST = 4500  # coordinates: a batch of one Jacobian, its square and their factors then take a gigabyte

@@ -1,4 +1,4 @@
-"""What is known of a point of a cycle: its multipliers, its least period, which points are the same."""
+"""Multipliers: the eigenvalues of the derivative at a point of a cycle, largest first."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +9,14 @@ import torch
 from jaxtyping import Bool, Complex, Float, Int64
 from torch import Tensor
 
-from rnnscope.attractors._forecast import need_jacobians
-from rnnscope.attractors._matrices import pieces
-from rnnscope.attractors._search import N_THREADS, FixedPointSearch, IteratedMap, find_fixed_points, prepared
+from rnnscope.attractors.numerics.forecast import need_jacobians
+from rnnscope.attractors.numerics.iterated_map import N_THREADS, IteratedMap, prepared
+from rnnscope.attractors.numerics.jacobians import pieces
 from rnnscope.base.errors import require, require_derivatives
+from rnnscope.base.settings import is_whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System
 
-_PERIOD = 1e-6  # a residual, relative to max(1, ‖x‖), below which a shorter period is tried
 _PROBED = 4  # directions in which differences are compared with the Jacobian
 
 
@@ -78,7 +78,7 @@ def multipliers_at(
         DerivativeError: the derivatives of the step are not those of the map.
 
     """
-    require(type(period) is int and period >= 1, "period", "a whole number of at least 1", period)
+    require(is_whole(period, 1), "period", "a whole number of at least 1", period)
     require_derivatives("multipliers_at", system.derivative_problem)
     need_jacobians("multipliers_at", system)
     states, drive = prepared(system, states, inputs)
@@ -132,101 +132,3 @@ def _smooth(map_: IteratedMap, states: Tensor, derivative: Tensor) -> Tensor:
         moved = map_(states + step * direction) - centre
         smooth &= (moved - step * (derivative @ direction)).norm(dim=-1) <= bound
     return smooth
-
-
-def least_periods(
-    system: System,
-    states: Float[Tensor, "point state"],
-    inputs: Float[Tensor, "..."] | None = None,
-    *,
-    period: int,
-    tolerance: float = 1e-13,
-) -> tuple[Int64[Tensor, " point"], Float[Tensor, "point state"], Float[Tensor, " point"]]:
-    """The least period d of zeros of F^k(x) - x, the points located with it, and their residuals ‖F^d(x) - x‖.
-
-    The smallest divisor d of k counts for which ‖F^d(x) - x‖ is small and a search with d from x ends in a zero no
-    further away than rounding explains.
-
-    >>> from rnnscope.systems import textbook
-    >>> points = torch.tensor([[0.6875], [0.5130445095], [0.7994554905]]).double()  # of logistic(3.2)
-    >>> least_periods(textbook.logistic(3.2), points, period=2)[0]
-    tensor([1, 2, 2])
-    """
-    states, drive = prepared(system, states, inputs)
-    inputs = torch.zeros(system.input_size) if inputs is None else torch.as_tensor(inputs)
-    inputs = inputs.expand(len(states), -1)
-    least = torch.full((len(states),), period, dtype=torch.int64, device=states.device)
-    states = states.clone()
-    with torch.no_grad():
-        residual = (IteratedMap(system, drive, period)(states) - states).norm(dim=-1)
-    for divisor in (d for d in range(1, period) if period % d == 0):
-        with torch.no_grad():
-            shorter = (IteratedMap(system, drive, divisor)(states) - states).norm(dim=-1)
-        size = states.norm(dim=-1).clamp(min=1)
-        tried = (least == period) & (shorter <= _PERIOD * size)
-        if not tried.any():
-            continue
-        found = find_fixed_points(system, states[tried], inputs[tried], period=divisor, tolerance=tolerance)
-        same = found.converged & ((found.location - states[tried]).norm(dim=-1) <= 10 * _PERIOD * size[tried])
-        rows = tried.nonzero()[:, 0][same]
-        least[rows], states[rows], residual[rows] = divisor, found.location[same], found.residual[same]
-    return least, states, residual
-
-
-def distinct_points(
-    location: Float[Tensor, "point state"],
-    residual: Float[Tensor, " point"],
-    radius: float | Float[Tensor, " point"],
-    *,
-    images: Float[Tensor, "phase point state"] | None = None,
-) -> tuple[Int64[Tensor, " distinct"], Int64[Tensor, " point"]]:
-    """Which points are the same: the rows of the distinct ones, and for every point the number of its distinct one.
-
-    Going through the points from the smallest residual on, each takes all those that are left within its radius plus
-    theirs. For cycles, ``images`` holds x, F(x), … of every point: a point is the same as another if it is near any of
-    them.
-
-    >>> points = torch.tensor([[0.0], [1.0], [1e-9]])
-    >>> distinct_points(points, torch.tensor([1e-15, 0.0, 1e-14]), 1e-6)
-    (tensor([1, 0]), tensor([1, 0, 1]))
-    """
-    radii = torch.as_tensor(radius, dtype=location.dtype, device=location.device).expand(len(location))
-    images = location[None] if images is None else images
-    label = torch.full((len(location),), -1, dtype=torch.int64, device=location.device)
-    chosen: list[int] = []
-    with torch_threads(N_THREADS):
-        for row in torch.argsort(residual, stable=True).tolist():
-            if label[row] >= 0:
-                continue
-            free = (label < 0).nonzero()[:, 0]
-            distance = (location[free][None] - images[:, row][:, None]).norm(dim=-1).amin(0)
-            label[free[distance <= radii[free] + radii[row]]] = len(chosen)
-            label[row] = len(chosen)
-            chosen.append(row)
-    return torch.tensor(chosen, dtype=torch.int64, device=location.device), label
-
-
-def unseen_share(found: FixedPointSearch, radius: float) -> tuple[float, float]:
-    """The share of searches that would lead to a zero which none of these has found, and its standard error.
-
-        U = f1 / n ± (√(f1 (1 - f1 / n) + 2 f2) + 1) / n
-
-    with f1 and f2 the zeros, the same within ``radius``, that one and two of the n searches have found.
-
-    >>> places = torch.tensor([[0.0], [0.0], [0.0], [1.0]])
-    >>> nothing = torch.zeros(4)
-    >>> found = FixedPointSearch(places, nothing, nothing, torch.ones(4, dtype=torch.int8), nothing.long())
-    >>> unseen_share(found, 1e-6)[0]
-    0.25
-
-    Source: Good, Biometrika 40, 1953.
-
-    """
-    n = len(found.status)
-    zero = found.converged
-    once = twice = 0
-    if zero.any():
-        _, label = distinct_points(found.location[zero], found.residual[zero], radius)
-        counts = torch.bincount(label)
-        once, twice = int((counts == 1).sum()), int((counts == 2).sum())
-    return once / n, float(np.sqrt(once * (1 - once / n) + 2 * twice) + 1) / n

@@ -5,7 +5,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from rnnscope.attractors._averages import digits, weighted_mean
+from rnnscope.attractors.numerics.averages import digits, weighted_mean
 
 SAME = 1e-3  # between averages over one set, relative to its size, beyond their errors
 N_DIRECTIONS = 16  # in which orbits are seen, besides every coordinate

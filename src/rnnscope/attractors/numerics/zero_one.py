@@ -6,6 +6,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.base.randomness import spawn_seed
+from rnnscope.base.settings import is_whole
 
 _LEAST = 100  # samples: M(n) is wanted at ten lags or more
 _NUMBERS_AT_ONCE = 2_000_000
@@ -49,7 +50,7 @@ def zero_one_test(series: Any, *, n_frequencies: int = 100, seed: int = 0) -> np
     phi = np.asarray(series, dtype=np.float64)
     came = phi.shape[-1] if phi.ndim else 0
     require(phi.ndim >= 1 and came >= _LEAST, "series", f"at least {_LEAST} samples, (..., time)", came)
-    require(type(n_frequencies) is int and n_frequencies >= 1, "n_frequencies", "a positive number", n_frequencies)
+    require(is_whole(n_frequencies, 1), "n_frequencies", "a positive number", n_frequencies)
     angles = np.random.default_rng(spawn_seed(seed, "zero-one")).uniform(np.pi / 4, 17 * np.pi / 20, n_frequencies)
     rows = phi.reshape(-1, came)
     result = np.full(len(rows), np.nan)

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rnnscope.attractors._matrices import WIDE, left_vector
-from rnnscope.attractors._points import least_periods, multipliers_at
-from rnnscope.attractors._search import IteratedMap, find_fixed_points, prepared
+from rnnscope.attractors.numerics.iterated_map import IteratedMap, prepared
+from rnnscope.attractors.numerics.jacobians import WIDE, left_vector
+from rnnscope.attractors.numerics.multipliers import multipliers_at
+from rnnscope.attractors.numerics.newton import find_fixed_points, least_periods
 from rnnscope.systems import System
 
 _SETTLED = 1e-7  # distance from a cycle, relative to 1 + |x|, at which nothing is left to see of the approach
