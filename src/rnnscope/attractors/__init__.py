@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     from rnnscope.attractors.starts import chosen_starts as chosen_starts
     from rnnscope.attractors.summary import summarise_orbits as summarise_orbits
 
+PROBES = {
+    "orbits": "orbits.Orbits",
+    "attractors": "attractors.Attractors",
+    "fixedpoints": "fixedpoints.FixedPoints",
+    "lyapunov": "lyapunov.Lyapunov",
+}
+"""Where the class of each probe is, by the name of the probe: its only registration."""
+
 _HOMES = {
-    "Attractors": "attractors",
+    **{cls: module for module, cls in (home.rsplit(".", 1) for home in PROBES.values())},
     "FixedPointSearch": "numerics.newton",
-    "FixedPoints": "fixedpoints",
-    "Lyapunov": "lyapunov",
     "Multipliers": "numerics.multipliers",
-    "Orbits": "orbits",
     "Spectrum": "numerics.exponents",
     "chosen_starts": "starts",
     "distinct_points": "points.distinct",
@@ -41,7 +46,6 @@ _HOMES = {
     "summarise_orbits": "summary",
     "zero_one_test": "numerics.zero_one",
 }
-PROBES = {"orbits": "Orbits", "attractors": "Attractors", "fixedpoints": "FixedPoints", "lyapunov": "Lyapunov"}
 
 
 def __getattr__(name: str) -> Any:

@@ -60,7 +60,7 @@ class Probe(ABC, Generic[S, D]):
             anew.
         subject: what one measurement is about, and what a run hands to ``measure``. 'snapshot': a ``System``, the
             network at one epoch. 'pair': a ``Pair`` of neighbouring ones; its result is kept at the later step. 'path':
-            a ``TrainingPath``, all of them at once.
+            a ``TrainingPath``, all of them at once, or as many as a setting ``n_snapshots`` says.
         one_epoch: whether figures show it at one epoch, so that the last is what to measure first.
         references: the papers to cite for what it measures.
 

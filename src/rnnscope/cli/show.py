@@ -64,10 +64,11 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
 
 def _print_tables(run: "Run", found: "dict[str, xarray.Dataset]") -> None:
     """The tables one under the other; what they say of their epochs and inputs once, where it is the same."""
-    tables = [phases_table(run, name, dataset) for name, dataset in found.items()]
+    made = (phases_table(run, name, dataset) for name, dataset in found.items())
+    tables = [table for table in made if table is not None]
     for at, table in enumerate(tables):
         following = tables[at + 1] if at + 1 < len(tables) else None
-        if table is not None and following is not None and table.caption == following.caption:
+        if following is not None and table.caption == following.caption:
             table.caption = None
         out.print()
         out.print(table)

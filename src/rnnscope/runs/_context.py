@@ -1,3 +1,5 @@
+"""What a run adds to a result: epochs, losses, and what its task calls the inputs."""
+
 from collections.abc import Mapping
 from typing import Any
 

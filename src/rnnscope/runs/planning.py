@@ -73,7 +73,7 @@ def _groups(run: Path, probe: Probe, steps: list[int]) -> list[Group]:
     if probe.subject == "snapshot":
         return [(step,) for step in steps]
     if probe.subject == "path":
-        return [tuple(recorded.thinned(steps, getattr(probe, "n_snapshots", len(steps))))]
+        return [tuple(recorded.thinned(steps, probe.settings().get("n_snapshots", len(steps))))]
     if len(steps) < 2:
         raise RunError(f"{run}: probe {probe.name} compares neighbouring snapshots: expected at least two")
     return list(pairwise(steps))

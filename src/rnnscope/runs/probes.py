@@ -1,5 +1,6 @@
 """The probes that are known by name, as their rooms list them: for runs, the command line, figures and reports."""
 
+from importlib import import_module
 from typing import Literal
 
 from rnnscope import attractors, smoothness
@@ -37,5 +38,6 @@ def load(name: str) -> type[Probe]:
     """
     for room in _ROOMS.values():
         if name in room.PROBES:
-            return getattr(room, room.PROBES[name])
+            module, cls = room.PROBES[name].rsplit(".", 1)
+            return getattr(import_module(f"{room.__name__}.{module}"), cls)
     raise unknown("probe", name, names())
