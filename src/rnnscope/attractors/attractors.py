@@ -22,7 +22,7 @@ _MOST_ESCAPE = 1e100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attractors(MapProbe):
+class Attractors(MapProbe[System | nn.Module]):
     """Hold inputs constant, begin at several states, and say which limit sets they come to: the kind of each, its
     exponents and multipliers, and the share of the starts that reach it.
 
@@ -80,7 +80,7 @@ class Attractors(MapProbe):
     """
 
     name: ClassVar[str] = "attractors"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     references: ClassVar[tuple[str, ...]] = (
         ATTRACTORS_AND_SMOOTHNESS,
         "Das, Saiki, Sander & Yorke, Quantitative quasiperiodicity, Nonlinearity 30, 2017.",
@@ -121,7 +121,9 @@ class Attractors(MapProbe):
             state: the point, or the mean), ``output_mean``, ``output_low``, ``output_high`` (…, output), ``residual``,
             ``drift``, ``n_run``; and ``reached`` (input, start), which attractor a start comes to. Attractors of an
             input stand in the order of their kinds, then of their mean output; where an input has fewer than another,
-            kind is -1.
+            kind is -1. What tells one set from another is there too: ``state_sample`` (…, sample, state), a hundred
+            states or as many as 64 kB hold, and ``average`` with ``average_error`` (…, feature), ``size``,
+            ``steadiness`` and ``wander``, 16 bytes for each number of the state.
 
         Raises:
             UnsupportedModelError: not a network that can be read as a map.

@@ -33,7 +33,7 @@ _FEW_JACOBIANS = 40  # that the searches of wide states take at least
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedPoints(MapProbe):
+class FixedPoints(MapProbe[System | nn.Module]):
     """Hold inputs constant and find the states that stay, or come back after k steps, stable or not.
 
         F^k(x) = x,  F(x) = f(x, ū);    q(x) = ½‖F(x) - x‖²;    μ: eigenvalues of DF^k(x)

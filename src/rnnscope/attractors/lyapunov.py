@@ -35,7 +35,7 @@ EXPONENTS = Schema(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lyapunov(MapProbe):
+class Lyapunov(MapProbe[System | nn.Module]):
     """Lyapunov exponents of the full state, from several starts at each input.
 
         λ_i = lim 1/T Σ_t ln |R_ii[t]|,   Q[t] R[t] = ∂f/∂x(x[t-1], u[t]) Q[t-1]

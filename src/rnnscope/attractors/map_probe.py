@@ -16,7 +16,7 @@ from rnnscope.attractors.starts import (
     need_sequences,
 )
 from rnnscope.base.errors import require, require_derivatives
-from rnnscope.base.probe import Needs, Probe
+from rnnscope.base.probe import Needs, Probe, S
 from rnnscope.base.schema import Variable
 from rnnscope.base.settings import Rows, floating_point, table, whole
 from rnnscope.systems import System, as_system
@@ -26,7 +26,7 @@ P = TypeVar("P", bound="MapProbe")
 
 
 @dataclass(frozen=True, kw_only=True)
-class MapProbe(Probe[System | nn.Module, Any]):
+class MapProbe(Probe[S, Any]):
     """A probe that holds inputs constant and begins at several states; each says in its docstring what they are."""
 
     counted: ClassVar[str] = "n_starts"

@@ -33,7 +33,7 @@ _REMAINING = 1e-3  # what a start at rest may still be away from where it goes, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Orbits(MapProbe):
+class Orbits(MapProbe[System | nn.Module]):
     """Hold inputs constant, begin at several states, drop a transient, keep what the output does then.
 
         x[t] = f(x[t-1], ū),  y[t] = g(x[t], ū),  t = 1 … n_transient + n_keep

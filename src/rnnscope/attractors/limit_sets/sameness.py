@@ -21,7 +21,7 @@ def group_limits(limits: list[Limit]) -> tuple[list[Limit], np.ndarray]:
     found: list[list[Limit]] = []
     labels = np.zeros(len(limits), dtype=int)
     for at, limit in enumerate(limits):
-        own = next((k for k, members in enumerate(found) if _same(members[0], limit)), len(found))
+        own = next((k for k, members in enumerate(found) if same_limit_set(members[0], limit)), len(found))
         labels[at] = own
         if own == len(found):
             found.append([])
@@ -37,7 +37,8 @@ def group_limits(limits: list[Limit]) -> tuple[list[Limit], np.ndarray]:
     return [sets[k] for k in used], labels
 
 
-def _same(a: Limit, b: Limit) -> bool:
+def same_limit_set(a: Limit, b: Limit) -> bool:
+    """Whether two orbits have come to one set: of the same kind and period, and with the same points or averages."""
     if a.kind != b.kind or a.period != b.period:
         return False
     if a.kind in (DIVERGENCE, UNDETERMINED):
