@@ -279,12 +279,12 @@ class Noisy(nn.Module):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"n_starts": 0}, "n_starts: expected a whole number of at least 1, came 0"),
+        ({"n_starts": 0}, "n_starts: expected a positive whole number, came 0"),
         ({"n_steps": 10}, "n_steps: expected a whole number of at least 200"),
         ({"starts": "somewhere"}, "starts: expected 'visited'"),
         ({"escape": -1}, "escape: expected a positive number"),
         ({"dtype": "half"}, "dtype: expected"),
-        ({"max_period": 0}, "max_period: expected a whole number of at least 1"),
+        ({"max_period": 0}, "max_period: expected a positive whole number"),
     ],
 )
 def test_bad_settings(settings, message):

@@ -290,7 +290,7 @@ def test_float32_converges_to_its_own_rounding():
         ({"states": torch.zeros(3, 4)}, r"states: expected shape \(start, 2\) with at least one start, came \(3, 4\)"),
         ({"states": torch.zeros(0, 2)}, "at least one start"),
         ({"inputs": torch.zeros(3)}, r"inputs: expected shape \(1,\), or \(5, 1\)"),
-        ({"period": 0}, "period: expected a whole number of at least 1, came 0"),
+        ({"period": 0}, "period: expected a positive whole number, came 0"),
         ({"period": 1.5}, "period"),
         ({"tolerance": -1.0}, "tolerance: expected a positive number"),
     ],

@@ -536,7 +536,7 @@ def test_every_variable_says_what_it_is():
         ({"periods": (0,)}, "periods"),
         ({"periods": (1, 1)}, "periods"),
         ({"periods": 2}, "periods"),
-        ({"n_starts": 0}, "n_starts: expected a whole number of at least 1, came 0"),
+        ({"n_starts": 0}, "n_starts: expected a positive whole number, came 0"),
         ({"noise": (-1.0,)}, "noise: expected numbers of at least 0"),
         ({"noise": ()}, "noise"),
         ({"neutral": 0.0}, "neutral: expected a positive number"),

@@ -587,8 +587,8 @@ def test_a_step_that_draws_random_numbers_is_refused():
     [
         ({"n_exponents": 0}, "n_exponents: expected a positive whole number, 'all', or None for all or 16, came 0"),
         ({"n_exponents": 2.0}, "n_exponents: expected a positive whole number"),
-        ({"n_steps": 0}, "n_steps: expected a whole number of at least 1, came 0"),
-        ({"interval": 0}, "interval: expected a whole number of at least 1"),
+        ({"n_steps": 0}, "n_steps: expected a positive whole number, came 0"),
+        ({"interval": 0}, "interval: expected a positive whole number"),
         ({"n_transient": -1}, "n_transient: expected a whole number of at least 0"),
         ({"tolerance": 0.0}, "tolerance: expected a positive number"),
         ({"drive": "open"}, "drive: expected an array or one of constant, sequences, closed, came 'open'"),

@@ -50,7 +50,7 @@ def test_what_a_schema_does_not_have_is_refused():
 @pytest.mark.parametrize(
     ("check", "value", "message"),
     [
-        (lambda s: settings.whole(s, n=1), 0, "n: expected a whole number of at least 1, came 0"),
+        (lambda s: settings.whole(s, n=1), 0, "n: expected a positive whole number, came 0"),
         (lambda s: settings.whole(s, n=0), True, "n: expected a whole number of at least 0, came True"),
         (lambda s: settings.whole(s, n=0), 1.0, "n: expected a whole number of at least 0, came 1.0"),
         (lambda s: settings.positive(s, "n"), 0.0, "n: expected a positive number, came 0.0"),

@@ -152,7 +152,7 @@ def test_making_one_leaves_the_global_random_state():
         (lambda: textbook.logistic(math.nan), "r: expected a finite number, came nan"),
         (lambda: textbook.linear([[1.0, 2.0]]), r"matrix: expected a square matrix, came \(1, 2\)"),
         (lambda: textbook.lorenz(dt=0.0), "dt: expected a positive number"),
-        (lambda: textbook.lorenz(substeps=0), "substeps: expected a whole number of at least 1"),
+        (lambda: textbook.lorenz(substeps=0), "substeps: expected a positive whole number"),
     ],
 )
 def test_odd_settings(make, message):

@@ -1,7 +1,8 @@
 """Settings of a frozen dataclass, checked and put in order: whole and positive numbers, choices, tables."""
 
+import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from torch import Tensor
@@ -15,26 +16,37 @@ Table = tuple[tuple[float, ...], ...]
 """What is kept of it."""
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a finite number; True and False are none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
 
 
-def is_whole(value: object, least: int) -> bool:
+def is_whole(value: object, least: int) -> TypeGuard[int]:
     """Whether a value is a whole number of at least ``least``; True and False are none."""
     return type(value) is int and value >= least
+
+
+def require_whole(name: str, value: object, least: int = 1) -> None:
+    """Raise a ValueError unless a value is a whole number of at least ``least``.
+
+    >>> require_whole("n_keep", 0)
+    Traceback (most recent call last):
+    ValueError: n_keep: expected a positive whole number, came 0
+    """
+    expected = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
+    require(is_whole(value, least), name, expected, value)
 
 
 def whole(settings: object, **least: int) -> None:
     """Raise a ValueError unless each setting is a whole number of at least so much.
 
     >>> from types import SimpleNamespace
-    >>> whole(SimpleNamespace(n_keep=0), n_keep=1)
+    >>> whole(SimpleNamespace(seed=-1), seed=0)
     Traceback (most recent call last):
-    ValueError: n_keep: expected a whole number of at least 1, came 0
+    ValueError: seed: expected a whole number of at least 0, came -1
     """
-    for name, value, smallest in ((name, getattr(settings, name), smallest) for name, smallest in least.items()):
-        require(is_whole(value, smallest), name, f"a whole number of at least {smallest}", value)
+    for name, smallest in least.items():
+        require_whole(name, getattr(settings, name), smallest)
 
 
 def positive(settings: object, *names: str) -> None:

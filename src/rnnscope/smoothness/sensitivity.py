@@ -13,7 +13,7 @@ from rnnscope.base.flags import Flags
 from rnnscope.base.randomness import make_generator
 from rnnscope.base.references import ATTRACTORS_AND_SMOOTHNESS
 from rnnscope.base.schema import Schema, Variable
-from rnnscope.base.settings import is_whole
+from rnnscope.base.settings import require_whole
 from rnnscope.smoothness._lanczos import largest_in_magnitude
 from rnnscope.smoothness._linearised import Course
 from rnnscope.smoothness._trajectories import largest_singular_value
@@ -83,7 +83,7 @@ def sensitivities(
     else:
         require(given.shape == (width,), "inputs", f"with n_steps a constant input ({width},)", tuple(given.shape))
         given = given.expand(len(state), n_steps, width)
-    require(is_whole(n_steps, 1), "n_steps", "a positive whole number", n_steps)
+    require_whole("n_steps", n_steps)
     wrong = [n for n in lengths if not 0 < n <= n_steps]
     require(not wrong, "lengths", f"from 1 to {n_steps}, the number of steps", wrong)
     logs, separation = _along(system, state, given)

@@ -15,7 +15,7 @@ from rnnscope.attractors.numerics.running import final_state
 from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.flags import Flags
 from rnnscope.base.randomness import make_generator
-from rnnscope.base.settings import is_whole
+from rnnscope.base.settings import is_whole, require_whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System, require_deterministic
 from rnnscope.systems.system import Weights
@@ -125,7 +125,7 @@ def lyapunov_spectrum(
         ("n_steps", n_steps, 1),
         ("interval", interval, 1),
     ):
-        require(is_whole(value, least), name, f"a whole number of at least {least}", value)
+        require_whole(name, value, least)
     size = system.state_size
     k = size if n_exponents is None else n_exponents
     require(is_whole(k, 1), "n_exponents", "a positive whole number, or None for all", n_exponents)

@@ -12,8 +12,8 @@ from torch import Tensor
 from rnnscope.attractors.numerics.forecast import need_jacobians
 from rnnscope.attractors.numerics.iterated_map import N_THREADS, IteratedMap, prepared
 from rnnscope.attractors.numerics.jacobians import pieces
-from rnnscope.base.errors import require, require_derivatives
-from rnnscope.base.settings import is_whole
+from rnnscope.base.errors import require_derivatives
+from rnnscope.base.settings import require_whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System
 
@@ -78,7 +78,7 @@ def multipliers_at(
         DerivativeError: the derivatives of the step are not those of the map.
 
     """
-    require(is_whole(period, 1), "period", "a whole number of at least 1", period)
+    require_whole("period", period)
     require_derivatives("multipliers_at", system.derivative_problem)
     need_jacobians("multipliers_at", system)
     states, drive = prepared(system, states, inputs)

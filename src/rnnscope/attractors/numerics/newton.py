@@ -15,7 +15,7 @@ from rnnscope.attractors.numerics.iterated_map import N_THREADS, IteratedMap, pr
 from rnnscope.attractors.numerics.jacobians import WIDE
 from rnnscope.base.errors import require, require_derivatives
 from rnnscope.base.flags import Flags
-from rnnscope.base.settings import is_whole
+from rnnscope.base.settings import require_whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System, require_deterministic
 
@@ -126,7 +126,7 @@ def find_fixed_points(
 
     """
     for name, value in (("period", period), ("max_iterations", max_iterations)):
-        require(is_whole(value, 1), name, "a whole number of at least 1", value)
+        require_whole(name, value)
     for name, value in (("tolerance", tolerance), ("stationary", stationary), ("scale", scale), ("escape", escape)):
         require(isinstance(value, int | float) and value > 0, name, "a positive number", value)
     require_derivatives("find_fixed_points", system.derivative_problem)
