@@ -11,8 +11,7 @@ from scipy.optimize import root_scalar
 from torch import nn
 
 from rnnscope.attractors import distinct_points, find_fixed_points, multipliers_at
-from rnnscope.attractors._points import least_periods
-from rnnscope.attractors._search import ESCAPED, STALLED, STATIONARY
+from rnnscope.attractors.numerics.newton import ESCAPED, STALLED, STATIONARY, least_periods
 from rnnscope.base.errors import NonDeterministicError
 from rnnscope.base.randomness import seeded
 from rnnscope.systems import as_system

@@ -15,8 +15,8 @@ from torch import nn
 
 from rnnscope import models, tasks
 from rnnscope.attractors import FixedPoints, Orbits
-from rnnscope.attractors._collect import CONTINUUM, CYCLE, FIXED_POINT, SLOW_POINT
-from rnnscope.attractors._points_dataset import MARGINAL, STABLE, UNKNOWN, UNSTABLE
+from rnnscope.attractors.points.found import CONTINUUM, CYCLE, FIXED_POINT, SLOW_POINT
+from rnnscope.attractors.points.table import MARGINAL, STABLE, UNKNOWN, UNSTABLE
 from rnnscope.base.errors import NonDeterministicError
 from rnnscope.base.randomness import seeded
 from rnnscope.systems import as_system

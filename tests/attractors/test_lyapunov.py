@@ -315,10 +315,10 @@ def test_a_batch_equals_its_rows_each_under_its_own_input():
 
 
 def test_batches_larger_than_the_cache_are_cut(monkeypatch):
-    from rnnscope.attractors import _spectrum
+    from rnnscope.attractors.numerics import exponents
 
     whole = lyapunov_spectrum(textbook.henon(), uniform(7, 2, 0.0, 0.1), n_steps=100)
-    monkeypatch.setattr(_spectrum, "_NUMBERS_AT_ONCE", 12)
+    monkeypatch.setattr(exponents, "_NUMBERS_AT_ONCE", 12)
     cut = lyapunov_spectrum(textbook.henon(), uniform(7, 2, 0.0, 0.1), n_steps=100)
     for a, b in zip(whole[:-1], cut[:-1], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)

@@ -126,7 +126,7 @@ def test_equals_a_loop_over_the_cell(core, keep_states):
     system = as_system((module, head))
     probe = Orbits(inputs=[[0.1], [-0.4]], n_starts=3, n_transient=230, n_keep=170, keep_states=keep_states)
     orbits = probe.measure(system)
-    from rnnscope.attractors._starts import draw_starts
+    from rnnscope.attractors.starts import draw_starts
 
     starts = draw_starts("normal(1)", 3, system, 0, "orbits")
     for k, value in enumerate((0.1, -0.4)):
@@ -165,7 +165,7 @@ def test_starts_are_the_same_at_every_input_and_independent_of_the_global_seed()
 
 def test_visited_starts_are_states_on_the_given_sequences():
     """Brute force: a loop over the cell; without noise each start is a state of it, with noise it is that far off."""
-    from rnnscope.attractors._starts import draw_starts
+    from rnnscope.attractors.starts import draw_starts
 
     with torch.random.fork_rng():
         torch.manual_seed(2)

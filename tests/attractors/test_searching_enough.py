@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from rnnscope.attractors import FixedPoints, find_fixed_points
-from rnnscope.attractors._chords import Chords
-from rnnscope.attractors._normal import Dense, Halved
-from rnnscope.attractors._points import unseen_share
-from rnnscope.attractors._search import CONVERGED, FixedPointSearch, IteratedMap
+from rnnscope.attractors.numerics.chords import Chords
+from rnnscope.attractors.numerics.iterated_map import IteratedMap
+from rnnscope.attractors.numerics.newton import CONVERGED, FixedPointSearch
+from rnnscope.attractors.numerics.normal_matrices import Dense, Halved
+from rnnscope.attractors.points.distinct import unseen_share
 from rnnscope.systems import as_system
 from rnnscope.systems.textbook import logistic, tanh_map
 

@@ -11,7 +11,7 @@ import torch
 import xarray as xr
 
 from rnnscope import experiments
-from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, CYCLE, FIXED_POINT, TORUS, UNDETERMINED
+from rnnscope.attractors.limit_sets.kinds import CHAOS, CLOSED_CURVE, CONTINUUM, CYCLE, FIXED_POINT, TORUS, UNDETERMINED
 from rnnscope.attractors.summary import OSCILLATES, RESTS
 from rnnscope.attractors.summary import UNDETERMINED as UNKNOWN
 from rnnscope.base.errors import RunError

@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 from rnnscope.attractors import Attractors
-from rnnscope.attractors._kinds import KINDS
+from rnnscope.attractors.limit_sets.kinds import KINDS
 from rnnscope.cli import main
 from rnnscope.report.attractor_story import attractor_phases
 from rnnscope.systems import textbook

@@ -10,7 +10,7 @@ from rnnscope import models
 from rnnscope.smoothness import Objective, _linearised, cost
 from rnnscope.smoothness._laws import BOUNDED, EXPONENTIAL, POLYNOMIAL, UNDETERMINED, fit_law
 from rnnscope.smoothness._linearised import Course, Linearised
-from rnnscope.smoothness._per_start import Trajectories, largest_singular_value
+from rnnscope.smoothness._trajectories import Trajectories, largest_singular_value
 from rnnscope.smoothness.curvature import GaussNewtonOperator, HessianOperator
 from rnnscope.smoothness.directions import ParameterSpace
 from rnnscope.smoothness.growth import Growth

@@ -8,6 +8,7 @@ from rich.table import Table
 from rnnscope.cli import _options as o
 from rnnscope.cli._results import phases_data, phases_table
 from rnnscope.cli._terminal import named_warnings, out, print_json
+from rnnscope.runs import probes
 from rnnscope.runs.advice import command, few_epochs
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from rnnscope.base.intervals import Interval
     from rnnscope.report.comparison import Group
     from rnnscope.runs import Run
-
-
-_TOLD = ("orbits", "attractors", "fixedpoints", "lyapunov")
 
 
 def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
@@ -33,7 +31,7 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     (run,) = runs
     recorded = Run(run)
     with named_warnings():
-        found = {name: dataset for name in _TOLD if (dataset := _stored(recorded, name)) is not None}
+        found = {name: dataset for name in probes.names("map") if (dataset := _stored(recorded, name)) is not None}
         orbits = found.get("orbits")
         facts = _facts(recorded)
         if json:
@@ -66,10 +64,11 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
 
 def _print_tables(run: "Run", found: "dict[str, xarray.Dataset]") -> None:
     """The tables one under the other; what they say of their epochs and inputs once, where it is the same."""
-    tables = [phases_table(run, name, dataset) for name, dataset in found.items()]
+    made = (phases_table(run, name, dataset) for name, dataset in found.items())
+    tables = [table for table in made if table is not None]
     for at, table in enumerate(tables):
         following = tables[at + 1] if at + 1 < len(tables) else None
-        if table is not None and following is not None and table.caption == following.caption:
+        if following is not None and table.caption == following.caption:
             table.caption = None
         out.print()
         out.print(table)

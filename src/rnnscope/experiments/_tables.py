@@ -9,7 +9,16 @@ import pandas as pd
 import xarray as xr
 
 from rnnscope.attractors import summarise_orbits
-from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, CYCLE, FIXED_POINT, KINDS, TORUS, UNDETERMINED
+from rnnscope.attractors.limit_sets.kinds import (
+    CHAOS,
+    CLOSED_CURVE,
+    CONTINUUM,
+    CYCLE,
+    FIXED_POINT,
+    KINDS,
+    TORUS,
+    UNDETERMINED,
+)
 from rnnscope.attractors.summary import OSCILLATES, RESTS
 from rnnscope.base.series import SMALLEST_JUMP, Coincidence, coincidence
 from rnnscope.experiments._description import Picture, Trained
