@@ -141,7 +141,7 @@ def test_directions_that_a_network_does_not_see_are_minus_infinity():
     """W_hh of rank 2 in a tanh network of 5 units: three directions are lost at every step."""
     core = seeded(lambda: nn.RNN(1, 5))
     with torch.no_grad():
-        core.weight_hh_l0.copy_(torch.randn(5, 2).double() @ torch.randn(2, 5).double())
+        core.get_parameter("weight_hh_l0").copy_(torch.randn(5, 2).double() @ torch.randn(2, 5).double())
     exponents = lyapunov_spectrum(as_system(core), torch.randn(4, 5)).exponents
     assert exponents[:, :2].isfinite().all()
     assert (exponents[:, 2:] == -math.inf).all()
@@ -388,7 +388,7 @@ def test_henon_starts_that_diverge_have_no_exponents():
 def test_divergence_while_averaging_is_seen():
     core = seeded(lambda: nn.RNN(1, 1, nonlinearity="relu", bias=False))
     with torch.no_grad():
-        core.weight_hh_l0.fill_(1.1)
+        core.get_parameter("weight_hh_l0").fill_(1.1)
     found = lyapunov_spectrum(as_system(core), torch.tensor([[1.0], [-1.0]]), n_transient_tangent=10, n_steps=500)
     assert found.status.tolist() == [DIVERGED, CONVERGED]
     assert found.exponents[1].item() == -math.inf

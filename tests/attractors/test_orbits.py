@@ -21,10 +21,10 @@ def elman(matrix, bias=0.0, nonlinearity="tanh"):
     matrix = torch.tensor(matrix, dtype=torch.float64)
     core = nn.RNN(1, len(matrix), nonlinearity=nonlinearity).double()
     with torch.no_grad():
-        core.weight_hh_l0.copy_(matrix)
-        core.weight_ih_l0.zero_()
-        core.bias_ih_l0.fill_(bias)
-        core.bias_hh_l0.zero_()
+        core.get_parameter("weight_hh_l0").copy_(matrix)
+        core.get_parameter("weight_ih_l0").zero_()
+        core.get_parameter("bias_ih_l0").fill_(bias)
+        core.get_parameter("bias_hh_l0").zero_()
     return as_system(core)
 
 
@@ -105,7 +105,7 @@ def test_memory_that_grows_behind_a_constant_output_is_not_a_rest():
     with torch.no_grad():
         for p in core.parameters():
             p.zero_()
-        core.bias_ih_l0.fill_(50.0)
+        core.get_parameter("bias_ih_l0").fill_(50.0)
     orbits = Orbits(starts=[[0.0, 0.0]], keep_states=True).measure(as_system(core))
     assert orbits.status.values.tolist() == [[MOVING]]
     np.testing.assert_allclose(orbits.orbit[..., -1, 0], 1.0)
@@ -269,7 +269,7 @@ def test_a_plateau_far_from_the_attractor_is_not_a_rest():
     with torch.no_grad():
         for p in core.parameters():
             p.zero_()
-        core.bias_ih_l0.copy_(torch.tensor([-50.0, math.log((1 - 5e-7) / 5e-7), 0.0, 50.0]))
+        core.get_parameter("bias_ih_l0").copy_(torch.tensor([-50.0, math.log((1 - 5e-7) / 5e-7), 0.0, 50.0]))
     orbits = Orbits(starts=[[0.0, 135.0]], n_transient=200, n_keep=50).measure(as_system(core))
     assert orbits.status.values.tolist() == [[MOVING]]
 
@@ -334,10 +334,9 @@ def kind_of(signal):
 
 def test_a_network_is_read_as_a_map_and_anything_else_is_named():
     network = nn.LSTM(1, 2)
-    settings = {"n_starts": 2, "n_transient": 60, "n_keep": 40}
     others = (Attractors(n_starts=2, n_transient=60), FixedPoints(n_starts=4), Lyapunov(n_transient=60, n_steps=60))
-    for probe in (Orbits(**settings), *others):
+    for probe in (Orbits(n_starts=2, n_transient=60, n_keep=40), *others):
         direct, through = probe.measure(network), probe.measure(as_system(network))
         assert direct.identical(through)
         with pytest.raises(UnsupportedModelError, match=r"expected a recurrent torch module, .* came int"):
-            probe.measure(3)
+            probe.measure(3)  # pyright: ignore[reportArgumentType]

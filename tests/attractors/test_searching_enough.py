@@ -44,8 +44,8 @@ def test_each_input_ends_by_itself():
     torch.manual_seed(1)
     network = nn.RNN(1, 33).double()
     with torch.no_grad():
-        network.weight_hh_l0.mul_(6)
-        network.weight_ih_l0.fill_(50.0)
+        network.get_parameter("weight_hh_l0").mul_(6)
+        network.get_parameter("weight_ih_l0").fill_(50.0)
     found = FixedPoints(inputs=[[0.0], [1.0]], starts="normal(1)").measure(as_system(network))
     searched = found.n_outcomes.sum(["searched_period", "outcome"]).values.tolist()
     alone = [

@@ -201,7 +201,7 @@ def test_a_large_chaotic_network_says_how_long_it_takes(monkeypatch, caplog):
     torch.manual_seed(0)
     network = nn.RNN(1, 1000, bias=False).double()
     with torch.no_grad():
-        network.weight_hh_l0.normal_(0, 3 / 1000**0.5)
+        network.get_parameter("weight_hh_l0").normal_(0, 3 / 1000**0.5)
     with caplog.at_level("WARNING", logger="rnnscope"):
         found = probe.measure(network)
     assert set(kinds(found)) <= {"chaos", "undetermined"}

@@ -22,7 +22,16 @@ def headline(oscillates, error):
 
 
 def facts(
-    seed, *, model="lstm", status="finished", loss=0.1, oscillates=None, error=None, probe="a", metrics=None, **settings
+    seed,
+    *,
+    model="lstm",
+    status="finished",
+    loss: float | None = 0.1,
+    oscillates=None,
+    error=None,
+    probe="a",
+    metrics=None,
+    **settings,
 ):
     told = None if oscillates is None else headline(oscillates, error)
     settings = {"model": {"name": model, **settings}, "training": {"n_epochs": 5, "n_threads": "none"}}

@@ -7,6 +7,7 @@ import random
 import shutil
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from rnnscope.runs.tensors import load_tensors
 from rnnscope.systems import System
 from rnnscope.training import Recorder
 
-QUICK = {"n_starts": 2, "n_transient": 60}
+QUICK: dict[str, Any] = {"n_starts": 2, "n_transient": 60}
 KINDS = (
     "config.toml",
     "model.toml",

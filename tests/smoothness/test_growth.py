@@ -97,10 +97,10 @@ def test_values_equal_those_of_the_operators():
         for n in (3, 12):
             at = found.sel(length=n, start=k)
             hessian = HessianOperator(system, one.first(n))
-            dense = hessian @ np.eye(space.size)
+            dense = np.asarray(hessian @ np.eye(space.size))
             np.testing.assert_allclose(at["gradient"], float(hessian.gradient.norm()), rtol=1e-9)
             np.testing.assert_allclose(at["hessian"], np.abs(np.linalg.eigvalsh(dense)).max(), rtol=1e-6)
-            dense = GaussNewtonOperator(system, one.first(n)) @ np.eye(space.size)
+            dense = np.asarray(GaussNewtonOperator(system, one.first(n)) @ np.eye(space.size))
             np.testing.assert_allclose(at["gauss_newton"], np.linalg.eigvalsh(dense).max(), rtol=1e-6)
 
 

@@ -273,6 +273,7 @@ def test_divisions_are_put_off_and_carried_out_once():
     assert writer.whole(total) == writer.whole(total)
     assert sum("/" in line for line in writer.lines) == 1
     again = writer.multiply(total, Quotient("g", "h"))
+    assert isinstance(again, Quotient)
     assert again.n_factors == 1
 
 
@@ -283,7 +284,7 @@ def test_results_do_not_depend_on_it():
         assert probe.from_settings({"compile": True}).compile
     for probe in (Landscape, Roughness):
         with pytest.raises(ValueError, match="compile: expected true or false"):
-            probe(compile=1)
+            probe(compile=1)  # pyright: ignore[reportArgumentType]
 
 
 @compiler

@@ -51,8 +51,8 @@ def _smallest_singular_value(matrix: Tensor) -> Tensor:
 def nearest_eigenvalue(matrix: np.ndarray, target: float) -> complex:
     """The eigenvalue of a finite matrix (n, n) nearest ``target``; of a wide one by Arnoldi's method on the inverse.
 
-    >>> nearest_eigenvalue(np.diag(np.arange(150.0)), 3.2)
-    (3+0j)
+    >>> print(f"{nearest_eigenvalue(np.diag(np.arange(150.0)), 3.2):.6f}")
+    3.000000+0.000000j
     """
     if len(matrix) > WIDE:
         inverse = _shifted_inverse(matrix, target)
