@@ -18,7 +18,7 @@ PROBES = [
     Attractors(),
     Attractors(inputs=[[1]], starts="visited(0.5)", n_extensions=1, escape=10),
     FixedPoints(),
-    FixedPoints(periods=[2, 1], noise=[0, 0.5], n_starts=64, vectors=True, dtype=None),
+    FixedPoints(periods=(2, 1), noise=(0, 0.5), n_starts=64, vectors=True, dtype=None),
     Lyapunov(),
     Lyapunov(drive=[[0.0], [1.0]], n_exponents="all", interval=5),
     Lyapunov(drive="closed", n_exponents=3, starts="normal(1)"),

@@ -153,6 +153,7 @@ def test_presets_build_and_their_settings_come_back_from_a_file(tmp_path, name, 
     assert Config.assemble(file=run.path / "config.toml") == config
     probe = run.default_probe("orbits")
     assert isinstance(probe, Orbits)
+    assert probe.inputs is not None
     assert len(probe.inputs[0]) == config.build_task().input_size
     assert math.isfinite(run.scalars["accuracy"].iloc[-1])
 
