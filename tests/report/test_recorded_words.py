@@ -5,16 +5,15 @@ import re
 import pytest
 
 from rnnscope.cli import main
-from rnnscope.report._attractor_rows import attractor_rows
-from rnnscope.report.story import sentences
+from rnnscope.findings import limit_sets
+from rnnscope.findings.story import sentences
 
 BIRTHS_AND_A_DEATH = [
     "Over the last 20 epochs the state mostly oscillates at all 10 inputs (throughout at 3).",
     "Until epoch 30 it rests at all 10 inputs; at epoch 31 it oscillates at 2 of 10 inputs, and at all 10 inputs for "
     "the first time at epoch 37.",
-    "The largest loss jump is at epoch 48: 0.0409 → 0.34; at the same epoch the number of oscillating inputs goes from "
-    "10 to 3.",
-    "In all, the number of oscillating inputs changes 9 times, the last time at epoch 52.",
+    "The largest loss jump is at epoch 48: 0.0409 → 0.34; at the same epoch oscillation dies at 7 of 10 inputs.",
+    "In all, oscillation is born or dies 9 times, the last time at epoch 52.",
     "Where it oscillates at half or more of the last 20 epochs, the learned frequency is off the wanted one by 1 % "
     "(median over 10 inputs, wanted 0.196 to 0.393 rad/step).",
     "The loss goes from 0.469 to 0.0288.",
@@ -34,8 +33,8 @@ BIRTHS_AND_A_DEATH = [
             [
                 "At one input only, 0.196: over the last 20 epochs the state mostly oscillates.",
                 "Until epoch 30 it rests at the one input; at epoch 31 it oscillates at the one input.",
-                "The largest loss jump is at epoch 48: 0.0409 → 0.34; at the same epoch the number of oscillating "
-                "inputs goes from 1 to 0.",
+                "The largest loss jump is at epoch 48: 0.0409 → 0.34; at the same epoch oscillation dies at the one "
+                "input.",
                 "At the one input that oscillates at half or more of the last 20 epochs the learned frequency is 1 % "
                 "off the wanted 0.196 rad/step.",
                 "The loss goes from 0.469 to 0.0288.",
@@ -49,8 +48,10 @@ def test_the_sentences_of_orbits(synthetic, settings, words):
 
 
 def test_the_rows_of_limit_sets(synthetic):
-    rows = attractor_rows(synthetic.make_attractors(n_epochs=12, n_inputs=10))
-    assert [(row.epochs, row.inputs, row.limit, row.starts, row.exponent, row.rest) for row in rows] == [
+    table = limit_sets.table(synthetic.make_attractors(n_epochs=12, n_inputs=10))
+    assert table.columns[2] == "limit set"
+    assert table.kinds == ("fixed_point", "fixed_point", "closed_curve", "closed_curve")
+    assert list(table.rows) == [
         ("5 – 30", "all", "fixed point", "100%", "−0.1006 ± 0.004", "|μ1| = 0.399 … 0.948"),
         ("35 – 60", "0.196 … 0.284", "fixed point", "50%", "−0.1005 ± 0.004", "|μ1| = 0.482 … 0.931"),
         ("", "", "closed curve", "50%", "−0.0004 ± 0.004", "0.196 … 0.284"),

@@ -39,7 +39,7 @@ def _bytes(size: float) -> str:
 
 def facts_of(recorded: "Run") -> dict[str, Any]:
     """A training in a few numbers."""
-    from rnnscope.report._series import last_metrics
+    from rnnscope.findings.series import last_metrics
 
     losses = recorded.scalars["loss"].tolist() if "loss" in recorded.scalars else []
     first, last = (losses[0], losses[-1]) if losses else (None, None)
@@ -55,7 +55,7 @@ def facts_of(recorded: "Run") -> dict[str, Any]:
 
 def course_of(recorded: "Run") -> str:
     """How the loss went."""
-    from rnnscope.report._series import metrics_words
+    from rnnscope.findings.words import metrics_words
 
     facts = facts_of(recorded)
     if not facts["epochs"]:

@@ -69,7 +69,7 @@ def tell(recorded: "Run", *, json: bool) -> None:
 
 def train_with_progress(settings: "Config", path: Path, *, resume: bool = False, overwrite: bool = False) -> "Run":
     """Train with a progress bar; a finished run of the same settings is used again, and that is said."""
-    from rnnscope.report._series import metrics_words
+    from rnnscope.findings.words import metrics_words
     from rnnscope.training.loop import Epoch, choose_device, fit, reusable
 
     choose_device(settings.device)
