@@ -14,7 +14,7 @@ from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.base.randomness import make_generator
 from rnnscope.systems import System
-from rnnscope.tasks._drawn import DrawnTask
+from rnnscope.tasks import DrawnTask
 
 
 @dataclass(frozen=True, kw_only=True)
