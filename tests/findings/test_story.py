@@ -259,3 +259,10 @@ def test_the_loss_of_the_summary_is_used_where_there_are_no_scalars():
 def test_epochs_out_of_order_are_put_in_order():
     summary = told(["oo", "rr"], epochs=[2, 1])
     assert [phase.counts for phase in phases(summary)] == [Counts(rests=2), Counts(oscillates=2)]
+
+
+def test_the_names_that_a_report_gives_to_python_are_these():
+    from rnnscope.report import story
+
+    assert (story.phases, story.headline, story.events, story.sentences) == (phases, headline, events, sentences)
+    assert (story.Phase, story.Counts, story.Event) == (OrbitPhase, Counts, Event)
