@@ -8,6 +8,7 @@ import xarray as xr
 
 from rnnscope.findings.events import Event, LossJump, events
 from rnnscope.findings.orbits import Counts, OrbitPhase, headline, phases
+from rnnscope.findings.orbits import table as orbit_table
 from rnnscope.findings.story import sentences
 
 FLAGS = {"flag_values": [0, 1, 2, 3], "flag_meanings": "rests oscillates diverges undetermined"}
@@ -51,7 +52,7 @@ def test_flicker_is_joined_and_the_share_says_so():
     assert (first.first_epoch, first.last_epoch, first.counts) == (1, 100, Counts(rests=4))
     assert first.share == pytest.approx(0.99)
     assert (first.oscillates_least, first.oscillates_most) == (0, 1)
-    assert first.remark() == "99 % of them; 0 to 1 oscillate"
+    assert orbit_table(told(rows)).rows[0] == ("1 – 100", "rests ×4", "", "99%, oscillates at times")
     assert (second.first_epoch, second.counts, second.share) == (101, Counts(oscillates=4), 1.0)
     assert second.loss_first is None
 
@@ -189,7 +190,7 @@ def test_restless_epochs_are_one_phase_that_says_how_far_it_varies():
     quiet, restless = phases(told(rows))
     assert (quiet.first_epoch, quiet.last_epoch, restless.first_epoch) == (1, 170, 171)
     assert quiet.counts == Counts(rests=4)
-    assert quiet.remark() == "76 % of them; 0 to 4 oscillate"
+    assert orbit_table(told(rows)).rows[0][-1] == "76%, 0–4 oscillate"
     lines = sentences(told(rows))
     assert lines[0].endswith("at all 4 inputs, as at every epoch since 171.")
     assert "In all, oscillation is born or dies 81 times, the last time at epoch 171." in lines

@@ -60,14 +60,6 @@ class OrbitPhase:
     loss_first: float | None = None
     loss_last: float | None = None
 
-    def remark(self) -> str:
-        """How far the counts hold; nothing where they hold throughout."""
-        if self.share > 0.995:
-            return ""
-        least, most = self.oscillates_least, self.oscillates_most
-        varies = f"; {least} to {most} oscillate" if least < most else ""
-        return f"{100 * self.share:.0f} % of them{varies}"
-
 
 @dataclass(frozen=True)
 class Headline:
@@ -181,7 +173,8 @@ def table(summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None) 
 def _losses(phase: OrbitPhase) -> str:
     if phase.loss_first is None or phase.loss_last is None:
         return ""
-    return f"{number(phase.loss_first)} → {number(phase.loss_last)}"
+    first, last = number(phase.loss_first), number(phase.loss_last)
+    return last if phase.first_epoch == phase.last_epoch else f"{first} → {last}"
 
 
 def _holds_for(phase: OrbitPhase) -> str:

@@ -60,7 +60,7 @@ def _alone(tell: "Callable[[xarray.Dataset], Any]") -> "Callable[[xarray.Dataset
 
 
 TOLD = {
-    "orbits": Telling(_of_summary(orbits.phases), _of_summary(orbits.table)),
+    "orbits": Telling(_of_summary(orbits.phases), _of_summary(orbits.table), title="What the state does, when"),
     "attractors": Telling(
         _alone(limit_sets.phases),
         _alone(limit_sets.table),
@@ -69,7 +69,7 @@ TOLD = {
         reading="Stretches of epochs over which as many inputs keep limit sets of the same kinds; in brackets, at what "
         "share of these epochs and inputs exactly so. Numbers are medians over them: share of the starts, largest "
         "Lyapunov exponent λ1 with its standard error (from the least to the largest input where these differ by more),"
-        " and the size of the largest multiplier μ1, or the frequency.",
+        " and the size of the largest multiplier μ1, or the frequency",
     ),
     "fixedpoints": Telling(
         _alone(points.phases),
@@ -80,12 +80,12 @@ TOLD = {
         reading="Stretches of epochs over which as many inputs keep as many points of each sort; in brackets, at what "
         "share of these epochs and inputs exactly so. In reach is what lies among the states that the network passes; "
         "a saddle of index k is unstable in k directions. The slowest time constant is that of a stable point, in the "
-        "median.",
+        "median",
     ),
     "lyapunov": Telling(
         table=_alone(exponents.table),
         title="Lyapunov exponents",
-        reading="At ten of the epochs looked at, at most: from the least to the largest over inputs and starts.",
+        reading="At ten of the epochs looked at, at most: from the least to the largest over inputs and starts",
     ),
     **{name: Telling(sentences=partial(smoothness.sentences, name)) for name in smoothness.PROBES},
 }

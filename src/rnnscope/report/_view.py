@@ -11,12 +11,12 @@ from rnnscope.findings.endings import ending
 from rnnscope.findings.kinds import KINDS
 from rnnscope.findings.memory import Memory
 from rnnscope.findings.memory_words import held_words
-from rnnscope.findings.orbits import Headline, OrbitPhase, headline, phases
+from rnnscope.findings.orbits import Headline, headline
 from rnnscope.findings.reading import by_step, input_name, looked_at, loss_curve, only_input
 from rnnscope.findings.sentences import TOLD, leading, story_of
 from rnnscope.findings.series import epochs_of, kinds_of, last_metrics
 from rnnscope.findings.tables import Table
-from rnnscope.findings.words import count_inputs, coverage_words, epoch_range, metrics_words, number
+from rnnscope.findings.words import count_inputs, coverage_words, metrics_words, number
 
 if TYPE_CHECKING:
     import pandas
@@ -33,7 +33,7 @@ class ToldTable:
 
     title: str
     table: Table
-    under: list[str]
+    under: str
 
 
 @dataclass
@@ -48,8 +48,7 @@ class View:
     ending: str
     numbers: Rows
     sentences: list[str]
-    leading: ToldTable | None
-    phases: list[dict[str, str]]
+    first: list[ToldTable]
     inputs: list[dict[str, str]]
     input_label: str
     method: str
@@ -59,7 +58,6 @@ class View:
     metrics: str
     damaged: list[str]
     references: str
-    coverage: str
     tables: list[ToldTable]
     limit_method: str
     figures: list[tuple[str, str]] = field(default_factory=list)
@@ -73,8 +71,7 @@ def view_of(run: "Run", found: "Mapping[str, xarray.Dataset]", summary: "xarray.
     scalars, orbits, lead = run.scalars, found.get("orbits"), leading(found)
     known = summary is not None
     facts = None if summary is None else headline(summary, scalars)
-    tables = {name: told for name, data in found.items() if (told := _told(name, data, scalars)) is not None}
-    first = tables.pop(lead.probe, None) if lead.memory is not None else None
+    tables = {name: _told(name, data, scalars) for name, data in found.items()}
     references = (str(data.attrs.get("references", "")) for data in found.values())
     return View(
         name=run.name,
@@ -85,8 +82,7 @@ def view_of(run: "Run", found: "Mapping[str, xarray.Dataset]", summary: "xarray.
         ending=_ending(lead.memory, facts),
         numbers=_numbers(lead.memory, facts, scalars),
         sentences=story_of(found, scalars),
-        leading=first,
-        phases=[_phase_row(phase) for phase in phases(summary, scalars)] if known else [],
+        first=[tables.pop(name) for name in (lead.probe if lead.memory else "", "orbits") if name in tables],
         inputs=_input_rows(summary) if known else [],
         input_label=_input_label(summary) if known else "input",
         method=_method(orbits),
@@ -96,19 +92,17 @@ def view_of(run: "Run", found: "Mapping[str, xarray.Dataset]", summary: "xarray.
         metrics=metrics_words(last_metrics(scalars)),
         damaged=list(run.damaged),
         references=next(filter(None, references), ""),
-        coverage="" if orbits is None else coverage_words(orbits),
         tables=list(tables.values()),
         limit_method=_limit_method(found.get("attractors")),
     )
 
 
-def _told(name: str, found: "xarray.Dataset", scalars: "pandas.DataFrame") -> ToldTable | None:
-    """The table of a result with what stands over and under it; orbits have theirs among what happened."""
+def _told(name: str, found: "xarray.Dataset", scalars: "pandas.DataFrame") -> ToldTable:
     telling = TOLD[name]
-    if telling.table is None or not telling.title:
-        return None
+    assert telling.table is not None
     table = telling.table(found, scalars)
-    return ToldTable(telling.title, table, [coverage_words(found), table.note, telling.reading.removesuffix(".")])
+    under = ". ".join(filter(None, [coverage_words(found), table.note, telling.reading]))
+    return ToldTable(telling.title, table, under + "." if under else "")
 
 
 def _ending(memory: Memory | None, facts: Headline | None) -> str:
@@ -207,20 +201,6 @@ def _model_words(name: str) -> str:
 def _article(words: str) -> str:
     spelled = words[:2].isupper()  # an acronym: said letter by letter
     return "An" if words[0] in ("AEFHILMNORSX" if spelled else "AEIOUaeiou") else "A"
-
-
-def _phase_row(phase: OrbitPhase) -> dict[str, str]:
-    same = phase.first_epoch == phase.last_epoch
-    loss = ""
-    if phase.loss_first is not None and phase.loss_last is not None:
-        first, last = number(phase.loss_first), number(phase.loss_last)
-        loss = last if same else f"{first} → {last}"
-    return {
-        "epochs": epoch_range(phase.first_epoch, phase.last_epoch),
-        "counts": phase.counts.words(),
-        "remark": phase.remark(),
-        "loss": loss,
-    }
 
 
 def _input_label(summary: "xarray.Dataset") -> str:
