@@ -174,12 +174,28 @@ def test_of_two_results_the_one_that_has_more_is_told_once():
     assert leading({"attractors": few, "fixedpoints": points(["s"])}).probe == "attractors"
 
 
-def test_a_probe_without_an_entry_is_told_nothing_of():
+def test_every_probe_has_its_entry_and_of_any_other_its_numbers_are_told():
     from rnnscope import attractors, smoothness
 
     assert set(TOLD) == {*attractors.PROBES, *smoothness.PROBES}
-    other = telling("someone's own")
-    assert (other.table, list(other.phases(xr.Dataset(), None)), list(other.sentences(xr.Dataset()))) == (None, [], [])
+    other = telling("speed")
+    assert other.table is not None
+    dims = ("step", "input", "start")
+    found = xr.Dataset(
+        {
+            "speed": (
+                dims,
+                [[[0.5, -0.25]], [[np.nan, 3.0]], [[np.nan, np.nan]]],
+                {"long_name": "v", "units": "1/step"},
+            ),
+            "where": ((*dims, "state"), np.zeros((3, 1, 2, 4))),
+            "status": (dims, np.zeros((3, 1, 2), int), STABLE),
+        },
+        {"epoch": ("step", [0, 10, 20])},
+    )
+    table = other.table(found, None)
+    assert table.columns == ("epoch", "v (1/step)")
+    assert table.rows == (("0", "−0.25 … 0.5"), ("10", "3"), ("20", "not known"))
 
 
 @pytest.fixture

@@ -41,7 +41,7 @@ _HOMES = {
     "summarise_orbits": "summary",
     "zero_one_test": "zero_one",
 }
-PROBES = {"attractors": "Attractors", "fixedpoints": "FixedPoints", "lyapunov": "Lyapunov", "orbits": "Orbits"}
+PROBES = {"orbits": "Orbits", "attractors": "Attractors", "fixedpoints": "FixedPoints", "lyapunov": "Lyapunov"}
 
 
 def __getattr__(name: str) -> Any:

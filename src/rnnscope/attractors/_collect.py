@@ -12,10 +12,11 @@ from rnnscope.attractors._matrices import pieces, smallest_singular_values
 from rnnscope.attractors._points import distinct_points, least_periods
 from rnnscope.attractors._search import CONVERGED, STATIONARY, FixedPointSearch, IteratedMap
 from rnnscope.attractors._visited import Visited
+from rnnscope.base.flags import Flags
 from rnnscope.systems import System
 
-FIXED_POINT, CYCLE, SLOW_POINT, CONTINUUM = 0, 1, 2, 3
-STATUS = ("fixed_point", "cycle", "slow_point", "continuum")
+STATUS = Flags(("none", "fixed_point", "cycle", "slow_point", "continuum"), first=-1)
+_, FIXED_POINT, CYCLE, SLOW_POINT, CONTINUUM = STATUS.codes
 
 _UNCERTAIN = 10  # a zero may be off by so many times ‖r‖ / σ_min(J): far, where J is all but singular
 _MOST_UNCERTAIN = 1e-2  # of the scale

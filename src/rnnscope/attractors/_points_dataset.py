@@ -1,20 +1,65 @@
 """The Dataset of ``FixedPoints``: what was collected, with the multipliers of each point, labelled."""
 
-from typing import Any
-
 import numpy as np
 import torch
 import xarray as xr
 from torch import Tensor
 
 from rnnscope.attractors._collect import CONTINUUM, CYCLE, FIXED_POINT, STATUS, Points
+from rnnscope.attractors._map_probe import INPUT_VALUE
 from rnnscope.attractors._points import multipliers_at, unseen_share
 from rnnscope.attractors._search import SEARCH_STATUS, FixedPointSearch, IteratedMap
 from rnnscope.attractors._visited import Visited
+from rnnscope.base.flags import Flags
+from rnnscope.base.schema import Schema, Variable
 from rnnscope.systems import System
 
-UNSTABLE, STABLE, MARGINAL, UNKNOWN = 0, 1, 2, -1
+STABILITY = Flags(("unknown", "unstable", "stable", "marginal"), first=-1)
+UNKNOWN, UNSTABLE, STABLE, MARGINAL = STABILITY.codes
 
+_OF_POINTS = {
+    "location": Variable("input point state", "state"),
+    "residual": Variable("input point", "‖F^k(x) - x‖"),
+    "q": Variable("input point", "½‖F^k(x) - x‖²"),
+    "period": Variable("input point", "least period k", "step"),
+    "status": Variable("input point", "what the point is", flags=STATUS),
+    "multiplier_real": Variable("input point eigenvalue", "eigenvalue of DF^k, real part"),
+    "multiplier_imag": Variable("input point eigenvalue", "eigenvalue of DF^k, imaginary part"),
+    "time_constant": Variable("input point eigenvalue", "-k / ln|μ|; negative where it grows", "step"),
+    "index": Variable("input point", "number of |μ| > 1"),
+    "stable": Variable("input point", "whether all |μ| < 1", flags=STABILITY),
+    "reachable": Variable("input point", "in the widened box of states passed"),
+    "n_found": Variable("input point", "searches that ended there"),
+    "n_members": Variable("input point", "points that a continuum was seen at"),
+    "extent": Variable("input point", "largest distance within a continuum"),
+    "length": Variable("input point", "length of the tree that joins a continuum's points"),
+    "neutral_low": Variable("input point", "smallest real part of the multiplier nearest 1"),
+    "neutral_high": Variable("input point", "largest real part of the multiplier nearest 1"),
+    "fastest": Variable("input point", "largest ‖F(x) - x‖ along a continuum"),
+    "output_value": Variable("input point output", "output at the point"),
+}
+_OF_VECTORS = {
+    f"{side}_{part}": Variable("input point state eigenvalue", f"{side} eigenvector, {told} part")
+    for side in ("right", "left")
+    for part, told in (("real", "real"), ("imag", "imaginary"))
+}
+_OF_CYCLES = {"cycle": Variable("input point phase state", "states of the cycle, one after another")}
+_OF_INPUTS = {
+    "n_points": Variable("input kind", "reachable points"),
+    "n_stable": Variable("input", "reachable stable fixed points and cycles"),
+    "degree": Variable("input", "sum over fixed points of the sign of det(1 - DF)"),
+    "n_unreachable": Variable("input", "points out of reach, not counted"),
+    "n_outcomes": Variable("input searched_period outcome", "searches that ended so"),
+    "residual_quantile": Variable("input searched_period quantile", "residual of the searches where the map is finite"),
+    "unseen_share": Variable(
+        "input searched_period", "share of searches that would lead to a zero not found (Good-Turing)"
+    ),
+    "unseen_error": Variable("input searched_period", "standard error of that share"),
+    "visited_low": Variable("input state", "lowest state passed"),
+    "visited_high": Variable("input state", "highest state passed"),
+    "scale": Variable("input", "spread of visited states"),
+}
+POINTS = Schema({**_OF_POINTS, **_OF_VECTORS, **_OF_CYCLES, **_OF_INPUTS}, {"input_value": INPUT_VALUE})
 _ON_THE_CIRCLE = 1e-6  # | |μ| - 1 | that cannot be told from 0
 _QUANTILES = (0.0, 0.5, 0.9, 1.0)
 
@@ -33,28 +78,25 @@ def points_dataset(
     """What was collected at each of the inputs ``held`` (input, channel), as one Dataset."""
     phases, most = max(searches), max(1, *(len(each) for each in points))
     rows = [_at_one_input(system, u, each, phases, neutral, vectors) for u, each in zip(held, points, strict=True)]
-    variables: dict[str, tuple] = {}
-    for name, (dims, attrs) in _schema(phases, vectors).items():
-        filled = np.stack([_filled(row[name], most) for row in rows])
-        variables[name] = (("input", "point", *dims), filled, attrs)
+    told = [*_OF_POINTS, *(_OF_VECTORS if vectors else ()), *(_OF_CYCLES if phases > 1 else ())]
+    values = {name: np.stack([_filled(row[name], most) for row in rows]) for name in told}
     by_input = list(zip(*searches.values(), strict=True))
     alive = [any(bool(torch.isfinite(found.residual).any()) for found in own) for own in by_input]
     radii = [distinct * each.scale for each in visited]
-    variables |= _counts(points, rows, alive) | _outcomes(by_input, radii) | _visited(visited)
-    values = held.double().cpu().numpy()
-    coords = {
-        "input": np.arange(len(held)),
-        "input_value": (("input", "channel"), values, {"long_name": "constant input", "units": "1"}),
-        "point": np.arange(most),
-        "state": list(system.state_labels),
-        "output": [f"y[{i}]" for i in range(system.output_size)],
-        "eigenvalue": np.arange(system.state_size),
-        "kind": list(STATUS),
-        "searched_period": list(searches),
-        "outcome": list(SEARCH_STATUS),
-        "quantile": list(_QUANTILES),
-    }
-    return xr.Dataset(variables, coords)
+    values |= _counts(points, rows, alive) | _outcomes(by_input, radii) | _visited(visited)
+    return POINTS.dataset(
+        values,
+        input=np.arange(len(held)),
+        input_value=held.double(),
+        point=np.arange(most),
+        state=list(system.state_labels),
+        output=[f"y[{i}]" for i in range(system.output_size)],
+        eigenvalue=np.arange(system.state_size),
+        kind=list(STATUS.words[1:]),
+        searched_period=list(searches),
+        outcome=list(SEARCH_STATUS),
+        quantile=list(_QUANTILES),
+    )
 
 
 def _at_one_input(
@@ -115,7 +157,7 @@ def _degree(points: Points, row: dict[str, np.ndarray]) -> float:
     return float(np.sign(np.real(one_minus[hyperbolic].prod(1))).sum())
 
 
-def _outcomes(by_input: list[tuple[FixedPointSearch, ...]], radii: list[float]) -> dict[str, tuple]:
+def _outcomes(by_input: list[tuple[FixedPointSearch, ...]], radii: list[float]) -> dict[str, np.ndarray]:
     """What became of the searches, by input and period, and what share would lead to zeros not found."""
     grid = (len(by_input), len(by_input[0]))
     counts, quantiles = np.zeros((*grid, len(SEARCH_STATUS)), np.int32), np.full((*grid, len(_QUANTILES)), np.nan)
@@ -128,71 +170,20 @@ def _outcomes(by_input: list[tuple[FixedPointSearch, ...]], radii: list[float]) 
             if len(finite):
                 quantiles[i, j] = np.quantile(finite, _QUANTILES)
             unseen[:, i, j] = unseen_share(found, radii[i])
-    dims = ("input", "searched_period")
-    told = "residual of the searches where the map is finite"
-    share = "share of searches that would lead to a zero not found (Good-Turing)"
     return {
-        "n_outcomes": ((*dims, "outcome"), counts, {"long_name": "searches that ended so", "units": "1"}),
-        "residual_quantile": ((*dims, "quantile"), quantiles, {"long_name": told, "units": "1"}),
-        "unseen_share": (dims, unseen[0], {"long_name": share, "units": "1"}),
-        "unseen_error": (dims, unseen[1], {"long_name": "standard error of that share", "units": "1"}),
+        "n_outcomes": counts,
+        "residual_quantile": quantiles,
+        "unseen_share": unseen[0],
+        "unseen_error": unseen[1],
     }
 
 
-def _visited(visited: list[Visited]) -> dict[str, tuple]:
+def _visited(visited: list[Visited]) -> dict[str, np.ndarray]:
     """The box of states passed at each input, and their spread."""
     low, high = (
         torch.stack([getattr(each, side) for each in visited]).double().cpu().numpy() for side in ("low", "high")
     )
-    scale = np.array([each.scale for each in visited])
-    return {
-        "visited_low": (("input", "state"), low, {"long_name": "lowest state passed", "units": "1"}),
-        "visited_high": (("input", "state"), high, {"long_name": "highest state passed", "units": "1"}),
-        "scale": (("input",), scale, {"long_name": "spread of visited states", "units": "1"}),
-    }
-
-
-def _schema(phases: int, vectors: bool) -> dict[str, tuple[tuple[str, ...], dict[str, Any]]]:
-    schema = {name: (dims, {"long_name": told, "units": units}) for name, (dims, told, units) in _VARIABLES.items()}
-    schema["status"][1].update(_flags(("none", *STATUS)))
-    schema["stable"][1].update(_flags(("unknown", "unstable", "stable", "marginal")))
-    if vectors:
-        for side in ("right", "left"):
-            for part, told in (("real", "real"), ("imag", "imaginary")):
-                attrs = {"long_name": f"{side} eigenvector, {told} part", "units": "1"}
-                schema[f"{side}_{part}"] = (("state", "eigenvalue"), attrs)
-    if phases > 1:
-        attrs = {"long_name": "states of the cycle, one after another", "units": "1"}
-        schema["cycle"] = (("phase", "state"), attrs)
-    return schema
-
-
-_VARIABLES = {
-    "location": (("state",), "state", "1"),
-    "residual": ((), "‖F^k(x) - x‖", "1"),
-    "q": ((), "½‖F^k(x) - x‖²", "1"),
-    "period": ((), "least period k", "step"),
-    "status": ((), "what the point is", "1"),
-    "multiplier_real": (("eigenvalue",), "eigenvalue of DF^k, real part", "1"),
-    "multiplier_imag": (("eigenvalue",), "eigenvalue of DF^k, imaginary part", "1"),
-    "time_constant": (("eigenvalue",), "-k / ln|μ|; negative where it grows", "step"),
-    "index": ((), "number of |μ| > 1", "1"),
-    "stable": ((), "whether all |μ| < 1", "1"),
-    "reachable": ((), "in the widened box of states passed", "1"),
-    "n_found": ((), "searches that ended there", "1"),
-    "n_members": ((), "points that a continuum was seen at", "1"),
-    "extent": ((), "largest distance within a continuum", "1"),
-    "length": ((), "length of the tree that joins a continuum's points", "1"),
-    "neutral_low": ((), "smallest real part of the multiplier nearest 1", "1"),
-    "neutral_high": ((), "largest real part of the multiplier nearest 1", "1"),
-    "fastest": ((), "largest ‖F(x) - x‖ along a continuum", "1"),
-    "output_value": (("output",), "output at the point", "1"),
-}
-
-
-def _flags(meanings: tuple[str, ...]) -> dict[str, Any]:
-    """Attributes of whole numbers from -1 on."""
-    return {"flag_values": np.arange(-1, len(meanings) - 1, dtype=np.int8), "flag_meanings": " ".join(meanings)}
+    return {"visited_low": low, "visited_high": high, "scale": np.array([each.scale for each in visited])}
 
 
 def _filled(values: np.ndarray, count: int) -> np.ndarray:
@@ -201,8 +192,9 @@ def _filled(values: np.ndarray, count: int) -> np.ndarray:
     return np.pad(values, [(0, count - len(values)), *[(0, 0)] * (values.ndim - 1)], constant_values=fill)
 
 
-def _counts(points: list[Points], rows: list[dict[str, np.ndarray]], alive: list[bool]) -> dict[str, tuple]:
-    kinds = np.array([np.bincount(each.status[each.reachable], minlength=len(STATUS)) for each in points])
+def _counts(points: list[Points], rows: list[dict[str, np.ndarray]], alive: list[bool]) -> dict[str, np.ndarray]:
+    """How many points there are of each kind, and what their signs sum to."""
+    kinds = np.array([np.bincount(each.status[each.reachable], minlength=len(STATUS.words) - 1) for each in points])
     stable = [
         int((each.reachable & np.isin(each.status, (FIXED_POINT, CYCLE)) & (row["stable"] == STABLE)).sum())
         for each, row in zip(points, rows, strict=True)
@@ -210,20 +202,8 @@ def _counts(points: list[Points], rows: list[dict[str, np.ndarray]], alive: list
     beyond = [int((~each.reachable).sum()) for each in points]
     degree = [_degree(each, row) if finite else np.nan for each, row, finite in zip(points, rows, alive, strict=True)]
     return {
-        "n_points": (("input", "kind"), kinds.astype(np.int32), {"long_name": "reachable points", "units": "1"}),
-        "n_stable": (
-            ("input",),
-            np.array(stable, np.int32),
-            {"long_name": "reachable stable fixed points and cycles", "units": "1"},
-        ),
-        "degree": (
-            ("input",),
-            np.array(degree),
-            {"long_name": "sum over fixed points of the sign of det(1 - DF)", "units": "1"},
-        ),
-        "n_unreachable": (
-            ("input",),
-            np.array(beyond, np.int32),
-            {"long_name": "points out of reach, not counted", "units": "1"},
-        ),
+        "n_points": kinds.astype(np.int32),
+        "n_stable": np.array(stable, np.int32),
+        "degree": np.array(degree),
+        "n_unreachable": np.array(beyond, np.int32),
     }

@@ -10,11 +10,13 @@ from rnnscope.attractors._forecast import need_vectors, seconds_of
 from rnnscope.attractors._matrices import WIDE
 from rnnscope.attractors._running import final_state
 from rnnscope.base.errors import require, require_derivatives
+from rnnscope.base.flags import Flags
 from rnnscope.base.randomness import make_generator
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System, require_deterministic
 
-NOT_CONVERGED, CONVERGED, DIVERGED = 0, 1, 2
+STATUS = Flags(("not_converged", "converged", "diverged"))
+NOT_CONVERGED, CONVERGED, DIVERGED = STATUS.codes
 _SEGMENTS = 64  # of the time that is averaged over: samples of the history, and the smallest blocks of the error
 _HEADROOM = 1e6  # of R_ii over rounding: ln|R_ii| is then right to 1e-6
 _ROUNDING = 32  # times n eps: what is left of a direction that is lost, with a margin

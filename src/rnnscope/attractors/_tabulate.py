@@ -7,25 +7,42 @@ import torch
 import xarray as xr
 from torch import Tensor
 
-from rnnscope.attractors._kinds import DOUBTS, KINDS
+from rnnscope.attractors._kinds import DOUBT, KIND, KINDS
 from rnnscope.attractors._limit import Limit
+from rnnscope.attractors._map_probe import INPUT_VALUE
+from rnnscope.base.schema import Schema, Variable
 from rnnscope.systems import System
 
-_ATTRS: dict[str, tuple[str, str]] = {
-    "fraction": ("share of the starts that reach it", "1"),
-    "fraction_error": ("standard error of that share (with one more start on either side)", "1"),
-    "frequency": ("frequency of the motion: strongest of the output, 2π/k on a cycle", "rad/step"),
-    "residual": ("largest coordinate of F^k(x) - x at a confirmed point", "1"),
-    "drift": ("distance from a confirmed point, else change in the last step, relative to 1 + |x|", "1"),
-    "lyapunov_exponent": ("Lyapunov exponent", "nat/step"),
-    "lyapunov_error": ("standard error of the Lyapunov exponent", "nat/step"),
-    "multiplier_real": ("multiplier, real part", "1"),
-    "multiplier_imag": ("multiplier, imaginary part", "1"),
-    "location": ("state: a point of a cycle, else the mean over the set", "1"),
-    "output_mean": ("mean output", "1"),
-    "output_low": ("least output", "1"),
-    "output_high": ("largest output", "1"),
-}
+SETS = Schema(
+    {
+        "kind": Variable("input attractor", "kind of limit set", flags=KIND),
+        "doubt": Variable("input attractor", "why it is undetermined", flags=DOUBT),
+        "period": Variable("input attractor", "period of a cycle, 0 if it is none", "step"),
+        "n_run": Variable("input attractor", "steps that were run until it was known", "step"),
+        "reached": Variable("input start", "attractor that the start comes to"),
+        "fraction": Variable("input attractor", "share of the starts that reach it"),
+        "fraction_error": Variable(
+            "input attractor", "standard error of that share (with one more start on either side)"
+        ),
+        "frequency": Variable(
+            "input attractor", "frequency of the motion: strongest of the output, 2π/k on a cycle", "rad/step"
+        ),
+        "residual": Variable("input attractor", "largest coordinate of F^k(x) - x at a confirmed point"),
+        "drift": Variable(
+            "input attractor", "distance from a confirmed point, else change in the last step, relative to 1 + |x|"
+        ),
+        "lyapunov_exponent": Variable("input attractor exponent", "Lyapunov exponent", "nat/step"),
+        "lyapunov_error": Variable("input attractor exponent", "standard error of the Lyapunov exponent", "nat/step"),
+        "multiplier_real": Variable("input attractor multiplier", "multiplier, real part"),
+        "multiplier_imag": Variable("input attractor multiplier", "multiplier, imaginary part"),
+        "location": Variable("input attractor state", "state: a point of a cycle, else the mean over the set"),
+        "output_mean": Variable("input attractor output", "mean output"),
+        "output_low": Variable("input attractor output", "least output"),
+        "output_high": Variable("input attractor output", "largest output"),
+    },
+    {"input_value": INPUT_VALUE},
+)
+_WHOLE = {"kind": np.int8, "doubt": np.int8, "period": np.int32, "n_run": np.int32}
 
 
 def kind_names(kinds: Any) -> np.ndarray:
@@ -47,15 +64,16 @@ def tabulate(
 ) -> xr.Dataset:
     """Sets over (input, attractor), in the order of their kinds and then of their mean output."""
     grid, n_starts = (len(inputs), max(len(found) for found, _ in groups)), len(groups[0][1])
-    widths = {
-        "lyapunov_exponent": n_exponents, "lyapunov_error": n_exponents,
-        "multiplier_real": n_multipliers, "multiplier_imag": n_multipliers, "location": system.state_size,
-        "output_mean": system.output_size, "output_low": system.output_size, "output_high": system.output_size,
+    lengths = {
+        "exponent": n_exponents, "multiplier": n_multipliers, "state": system.state_size, "output": system.output_size,
     }  # fmt: skip
-    values = {name: np.full(grid, np.nan) for name in _ATTRS if name not in widths}
-    values |= {name: np.full((*grid, width), np.nan) for name, width in widths.items()}
     whole = {name: np.full(grid, -1, dtype) for name, dtype in _WHOLE.items()}
     reached = np.full((len(inputs), n_starts), -1, np.int32)
+    values: dict[str, np.ndarray] = {}
+    for name, variable in SETS.variables.items():
+        if name not in (*whole, "reached"):
+            shape = (*grid, *(lengths[dim] for dim in variable.dims.split()[2:]))
+            values[name] = np.full(shape, np.nan)
     for at, (found, labels) in enumerate(groups):
         described = [_describe(system, held[at], limit, float((labels == k).mean()), n_starts)
                      for k, limit in enumerate(found)]  # fmt: skip
@@ -65,15 +83,22 @@ def tabulate(
             whole["kind"][at, place], whole["period"][at, place] = found[k].kind, found[k].period
             whole["n_run"][at, place], whole["doubt"][at, place] = found[k].n_steps, found[k].doubt
             for name, value in described[k].items():
-                if name in widths:
-                    value = value[: widths[name]]
-                    values[name][at, place, : len(value)] = value
+                if np.ndim(value):
+                    kept = value[: values[name].shape[-1]]
+                    values[name][at, place, : len(kept)] = kept
                 else:
                     values[name][at, place] = value
-    return _dataset(system, inputs, values, whole, reached)
-
-
-_WHOLE = {"kind": np.int8, "doubt": np.int8, "period": np.int32, "n_run": np.int32}
+    return SETS.dataset(
+        {**whole, "reached": reached, **values},
+        input=np.arange(len(inputs)),
+        input_value=inputs,
+        attractor=np.arange(grid[1]),
+        exponent=np.arange(n_exponents),
+        multiplier=np.arange(n_multipliers),
+        start=np.arange(n_starts),
+        state=list(system.state_labels),
+        output=[f"y[{k}]" for k in range(system.output_size)],
+    )
 
 
 def _describe(system: System, held: Tensor, limit: Limit, share: float, n_starts: int) -> dict[str, Any]:
@@ -107,40 +132,3 @@ def _outputs(system: System, held: Tensor, orbit: np.ndarray) -> tuple[np.ndarra
     outputs = outputs.double().cpu().numpy()
     with np.errstate(over="ignore", invalid="ignore"):  # of a readout that leaves the range of numbers
         return outputs.mean(0), outputs.min(0), outputs.max(0)
-
-
-def _dataset(
-    system: System,
-    inputs: np.ndarray,
-    values: dict[str, np.ndarray],
-    whole: dict[str, np.ndarray],
-    reached: np.ndarray,
-) -> xr.Dataset:
-    pair = ("input", "attractor")
-
-    def flags(words: tuple[str, ...]) -> dict[str, Any]:
-        return {"flag_values": np.arange(len(words), dtype=np.int8), "flag_meanings": " ".join(words), "units": "1"}
-
-    variables: dict[str, Any] = {
-        "kind": (pair, whole["kind"], {"long_name": "kind of limit set", **flags(KINDS)}),
-        "doubt": (pair, whole["doubt"], {"long_name": "why it is undetermined", **flags(DOUBTS)}),
-        "period": (pair, whole["period"], {"long_name": "period of a cycle, 0 if it is none", "units": "step"}),
-        "n_run": (pair, whole["n_run"], {"long_name": "steps that were run until it was known", "units": "step"}),
-        "reached": (("input", "start"), reached, {"long_name": "attractor that the start comes to", "units": "1"}),
-    }
-    last = {"lyapunov": "exponent", "multiplier": "multiplier", "location": "state", "output": "output"}
-    for name, array in values.items():
-        dims = pair if array.ndim == 2 else (*pair, last[name.split("_")[0]])
-        long_name, units = _ATTRS[name]
-        variables[name] = (dims, array, {"long_name": long_name, "units": units})
-    coords = {
-        "input": np.arange(len(inputs)),
-        "input_value": (("input", "channel"), inputs, {"long_name": "constant input", "units": "1"}),
-        "attractor": np.arange(whole["kind"].shape[1]),
-        "exponent": np.arange(values["lyapunov_exponent"].shape[-1]),
-        "multiplier": np.arange(values["multiplier_real"].shape[-1]),
-        "start": np.arange(reached.shape[1]),
-        "state": list(system.state_labels),
-        "output": [f"y[{k}]" for k in range(system.output_size)],
-    }
-    return xr.Dataset(variables, coords)

@@ -4,10 +4,20 @@ import numpy as np
 import xarray as xr
 
 from rnnscope.attractors.orbits import DIVERGED, SETTLED
+from rnnscope.base.flags import Flags
+from rnnscope.base.schema import Schema, Variable
 
-RESTS, OSCILLATES, DIVERGES, UNDETERMINED = 0, 1, 2, 3
-KINDS = ("rests", "oscillates", "diverges", "undetermined")
-_FLAGS = {"flag_values": np.arange(4, dtype=np.int8), "flag_meanings": " ".join(KINDS), "units": "1"}
+KIND = Flags(("rests", "oscillates", "diverges", "undetermined"))
+KINDS = KIND.words
+RESTS, OSCILLATES, DIVERGES, UNDETERMINED = KIND.codes
+SUMMARY = Schema(
+    {
+        "kind": Variable("step input start", "what the start does", flags=KIND),
+        "spread": Variable("step input start", "largest minus smallest output"),
+        "frequency": Variable("step input start", "frequency of the oscillation", "rad/step"),
+        "input_kind": Variable("step input", "what at least half of the starts do", flags=KIND),
+    }
+)
 _STEPS_AT_ONCE = 128
 
 
@@ -41,22 +51,9 @@ def summarise_orbits(orbits: xr.Dataset, *, tolerance: float = 1e-3) -> xr.Datas
     pieces = [slice(k, k + _STEPS_AT_ONCE) for k in range(0, len(values), _STEPS_AT_ONCE)]
     parts = [_kinds(values[piece], status[piece], drift[piece], n_steps, tolerance) for piece in pieces]
     kind, spread, frequency = (np.concatenate(part) for part in zip(*parts, strict=True))
-    dims = ("step", "input", "start")
-    coords = {name: c for name, c in stacked.coords.items() if not {"time", "output", "state"} & set(c.dims)}
-    summary = xr.Dataset(
-        {
-            "kind": (dims, kind, {"long_name": "what the start does", **_FLAGS}),
-            "spread": (dims, spread, {"long_name": "largest minus smallest output", "units": "1"}),
-            "frequency": (
-                dims,
-                frequency,
-                {"long_name": "frequency of the oscillation", "units": "rad/step"},
-            ),
-            "input_kind": (dims[:2], _majority(kind), {"long_name": "what at least half of the starts do", **_FLAGS}),
-        },
-        coords,
-        dict(orbits.attrs),
-    )
+    coords = {str(name): c for name, c in stacked.coords.items() if not {"time", "output", "state"} & set(c.dims)}
+    values = {"kind": kind, "spread": spread, "frequency": frequency, "input_kind": _majority(kind)}
+    summary = SUMMARY.dataset(values, **coords).assign_attrs(orbits.attrs)
     return summary if "step" in orbits.dims else summary.isel(step=0, drop=True)
 
 

@@ -16,7 +16,7 @@ _PHASES = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
-class Continuation(Probe):
+class Continuation(Probe[System, Any]):
     """From the zero state, hold an input ω and compare the output with sin(ω t), window after window.
 
         error_w            = mean_t (y[t] - sin(ω t))²,                  t in window w

@@ -18,7 +18,7 @@ from rnnscope.tasks import DrawnTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOut(Probe):
+class HeldOut(Probe[System, Any]):
     """Loss and metrics of a task on sequences that nobody trained on, of its own length and of multiples of it.
 
     Of a task of classes also the accuracy under the best renaming of the answers,

@@ -6,10 +6,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rnnscope import smoothness
-from rnnscope.findings import exponents, limit_sets, memory_words, orbits, points, story
+from rnnscope.findings import limit_sets, memory_words, numbers, orbits, points, story
 from rnnscope.findings.memory import Memory, memory_of_limit_sets, memory_of_points
 from rnnscope.findings.reading import stored
 from rnnscope.findings.tables import Table
+from rnnscope.runs import probes
 
 if TYPE_CHECKING:
     import pandas
@@ -59,6 +60,8 @@ def _alone(tell: "Callable[[xarray.Dataset], Any]") -> "Callable[[xarray.Dataset
     return lambda found, scalars: tell(found)
 
 
+_RANGES = "At ten of the epochs looked at, at most: from the least to the largest over inputs and starts"
+
 TOLD = {
     "orbits": Telling(_of_summary(orbits.phases), _of_summary(orbits.table), title="What the state does, when"),
     "attractors": Telling(
@@ -83,18 +86,18 @@ TOLD = {
         "median",
     ),
     "lyapunov": Telling(
-        table=_alone(exponents.table),
+        table=_alone(numbers.exponents),
         title="Lyapunov exponents",
-        reading="At ten of the epochs looked at, at most: from the least to the largest over inputs and starts",
+        reading=_RANGES,
     ),
     **{name: Telling(sentences=partial(smoothness.sentences, name)) for name in smoothness.PROBES},
 }
-"""By the name of the probe, in the order in which they are told."""
+"""By the name of the probe."""
 
 
 def telling(name: str) -> Telling:
-    """What is said of results of the probe called ``name``; nothing of one that has no entry."""
-    return TOLD.get(name, Telling())
+    """What is said of results of the probe called ``name``: of one that has no entry, its numbers over the epochs."""
+    return TOLD.get(name) or Telling(table=_alone(numbers.ranges), title=name, reading=_RANGES)
 
 
 @dataclass(frozen=True)
@@ -107,20 +110,20 @@ class Lead:
 
 def leading(found: "Mapping[str, xarray.Dataset]") -> Lead:
     """Which of some results, by the name of their probe, tells most: where half of the inputs or more have stable fixed
-    points beside each other, or a continuum of them, the one that has most; else the first, orbits before all others.
+    points beside each other, or a continuum of them, the one that has most; else the first.
     """
-    memories = {name: tell(data) for name, data in found.items() if (tell := TOLD[name].memory) is not None}
+    memories = {name: tell(data) for name, data in found.items() if (tell := telling(name).memory) is not None}
     alone = "orbits" not in found
     held = {name: memory for name, memory in memories.items() if memory.leads or (alone and memory.rests)}
     if not held:
-        return Lead(next((name for name in TOLD if name in found), ""))
+        return Lead(next(iter(found), ""))
     most = max(held, key=lambda name: (held[name].now.continuum, held[name].now.n_stable, held[name].n_looked_at))
     return Lead(most, held[most])
 
 
 def results_of(run: "Run") -> "dict[str, xarray.Dataset]":
     """What a run has of the probes whose results are told in a table, in the order in which they are told."""
-    found = {name: stored(run, name) for name, telling in TOLD.items() if telling.table is not None}
+    found = {name: stored(run, name) for name in probes.names() if telling(name).table is not None}
     return {name: data for name, data in found.items() if data is not None}
 
 
@@ -135,6 +138,6 @@ def story_of(found: "Mapping[str, xarray.Dataset]", scalars: "Scalars" = None) -
 def _of_memory(lead: Lead, found: "Mapping[str, xarray.Dataset]") -> list[str]:
     if lead.memory is None:
         return []
-    beside = TOLD[lead.probe].beside
+    beside = telling(lead.probe).beside
     more = "" if beside is None else beside(found[lead.probe], lead.memory)
     return [memory_words.memory_sentence(lead.memory), *filter(None, [more])]

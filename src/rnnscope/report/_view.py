@@ -13,7 +13,7 @@ from rnnscope.findings.memory import Memory
 from rnnscope.findings.memory_words import held_words
 from rnnscope.findings.orbits import Headline, headline
 from rnnscope.findings.reading import by_step, input_name, looked_at, loss_curve, only_input
-from rnnscope.findings.sentences import TOLD, leading, story_of
+from rnnscope.findings.sentences import leading, story_of, telling
 from rnnscope.findings.series import epochs_of, kinds_of, last_metrics
 from rnnscope.findings.tables import Table
 from rnnscope.findings.words import count_inputs, coverage_words, metrics_words, number
@@ -98,11 +98,11 @@ def view_of(run: "Run", found: "Mapping[str, xarray.Dataset]", summary: "xarray.
 
 
 def _told(name: str, found: "xarray.Dataset", scalars: "pandas.DataFrame") -> ToldTable:
-    telling = TOLD[name]
-    assert telling.table is not None
-    table = telling.table(found, scalars)
-    under = ". ".join(filter(None, [coverage_words(found), table.note, telling.reading]))
-    return ToldTable(telling.title, table, under + "." if under else "")
+    tell = telling(name)
+    assert tell.table is not None
+    table = tell.table(found, scalars)
+    under = ". ".join(filter(None, [coverage_words(found), table.note, tell.reading]))
+    return ToldTable(tell.title, table, under + "." if under else "")
 
 
 def _ending(memory: Memory | None, facts: Headline | None) -> str:

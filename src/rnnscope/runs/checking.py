@@ -191,6 +191,8 @@ def _notes(run: Path) -> Iterator[str]:
         writer = re.search(r"\.(\d+)\.part$", path.name)
         if not (at_work and writer and int(writer[1]) == read_owner(run).get("process")):
             yield f"{path}: harmless: a writer was killed before it was done; remove it"
+    for path in sorted((run / "probes").glob("*/scratch")):
+        yield f"{path}: harmless: what an interrupted measurement goes on from; remove it to begin again"
     for path in sorted((run / "probes").glob("*/*.nc.sha256")):
         if not path.with_suffix("").exists():
             yield f"{path}: harmless: its results were not written, or were removed; the probe measures them again"
