@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnscope.base.errors import RunError, require
+from rnnscope.base.flags import codes_of
 
 if TYPE_CHECKING:
     import pandas
@@ -233,5 +234,4 @@ def log_scale(losses: Iterable[np.ndarray]) -> bool:
 
 def flags(variable: "xarray.DataArray") -> dict[str, int]:
     """The meaning of each flag value of a status."""
-    meanings = str(variable.attrs["flag_meanings"]).split()
-    return dict(zip(meanings, map(int, np.atleast_1d(variable.attrs["flag_values"])), strict=True))
+    return codes_of(variable.attrs)

@@ -41,8 +41,6 @@ class View:
     """What the page says of one run. ``figures`` are (name, caption) pairs, filled in by the writer."""
 
     name: str
-    path: str
-    status: str
     trained: str
     headline: Headline | None
     ending: str
@@ -57,7 +55,7 @@ class View:
     command: str
     metrics: str
     damaged: list[str]
-    references: str
+    references: list[str]
     tables: list[ToldTable]
     limit_method: str
     figures: list[tuple[str, str]] = field(default_factory=list)
@@ -72,11 +70,8 @@ def view_of(run: "Run", found: "Mapping[str, xarray.Dataset]", summary: "xarray.
     known = summary is not None
     facts = None if summary is None else headline(summary, scalars)
     tables = {name: _told(name, data, scalars) for name, data in found.items()}
-    references = (str(data.attrs.get("references", "")) for data in found.values())
     return View(
         name=run.name,
-        path=run.path.name,
-        status=run.status,
         trained=_trained(run, summary),
         headline=facts,
         ending=_ending(lead.memory, facts),
@@ -91,7 +86,7 @@ def view_of(run: "Run", found: "Mapping[str, xarray.Dataset]", summary: "xarray.
         command=_command(run.provenance.get("command")),
         metrics=metrics_words(last_metrics(scalars)),
         damaged=list(run.damaged),
-        references=next(filter(None, references), ""),
+        references=[text for data in found.values() if (text := str(data.attrs.get("references", "")))],
         tables=list(tables.values()),
         limit_method=_limit_method(found.get("attractors")),
     )
