@@ -4,6 +4,17 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``draw_study`` from what a study
 has stored, ``save`` writes a file.
 
+A figure is described once and drawn by any backend. Its module turns Datasets into a ``Sheet`` of panels with axes and
+marks (``sheet``), which are arrays and what they stand for; ``theme`` says what that looks like, and one of
+``renderers`` draws it: ``render(sheet, backend)``. A module of the gallery is so
+
+- a function ``_sheet(content) -> Sheet``, without a colour and without a plotting library;
+- the public function, with ``backend``, that checks its arguments, reads the Datasets and ends with
+  ``return render(_sheet(content), backend)``.
+
+``backend="recording"`` draws nothing and returns what would be drawn, for tests. What stands on an axis of epochs is a
+**track**, one file of ``tracks``, and ``timeline`` stacks any of them.
+
 >>> names()
 ['accuracy', 'attractor-counts', 'attractor-map', 'claims', 'compare-orbits', 'cost-line', 'cost-plane', ...]
 >>> load("orbit-diagrm")
