@@ -352,16 +352,16 @@ def key(words: str, role: str = "clear", *, sign: type[Mark] = Bars, **look: Any
 
 def strokes(left: np.ndarray, right: np.ndarray, y: np.ndarray, **look: Any) -> Line:
     """A level line from ``left`` to ``right`` at each y, with a gap after each; facts are given once for each."""
-    gap = np.full(np.shape(y), np.nan)
-    across = np.stack([left, right, gap], axis=-1).astype(np.float32).ravel()
     facts = {name: np.repeat(np.asarray(values), 3) for name, values in look.pop("facts", {}).items()}
-    return Line(across, np.stack([y, y, gap], axis=-1).astype(np.float32).ravel(), facts=facts, **look)
+    return Line(_with_gaps(left, right), _with_gaps(y, y), facts=facts, **look)
 
 
 def boxes(left: np.ndarray, right: np.ndarray, low: np.ndarray, high: np.ndarray, **look: Any) -> Band:
     """A band from ``left`` to ``right`` between each ``low`` and ``high``, with a gap after each."""
-    gap = np.full(np.shape(low), np.nan)
-    x, bottom, top = (
-        np.stack([*ends, gap], axis=-1).astype(np.float32).ravel() for ends in ((left, right), (low, low), (high, high))
-    )
-    return Band(x, bottom, top, **look)
+    return Band(_with_gaps(left, right), _with_gaps(low, low), _with_gaps(high, high), **look)
+
+
+def _with_gaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Both ends of each and NaN after them, in the precision of a page; what is beyond that is infinite."""
+    with np.errstate(over="ignore"):
+        return np.stack([first, second, np.full(np.shape(first), np.nan)], axis=-1).astype(np.float32).ravel()

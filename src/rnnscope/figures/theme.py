@@ -158,20 +158,21 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     ['10⁻⁶', '10⁻⁴', '10⁻²', '1']
     """
     places = _round_numbers(low, high)
-    return [(place, number(place)) for place in places]
+    plain = all(1e-3 <= place < 1e4 for place in places)
+    return [(place, f"{place:g}" if plain or place == 1 else number(place, power=True)) for place in places]
 
 
-def number(value: float) -> str:
-    """A number, as a power of ten where it is a small or a large one.
+def number(value: float, *, power: bool = False) -> str:
+    """A number, with a power of ten where it is a small or a large one, or where that is wanted.
 
     >>> number(0.001), number(1e-7), number(2e5)
     ('0.001', '10⁻⁷', '2·10⁵')
     """
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
+    if value == 0 or (1e-3 <= abs(value) < 1e4 and not power):
         return f"{value:g}"
-    digits, exponent = f"{value:.6g}".split("e") if "e" in f"{value:.6g}" else f"{value:.3e}".split("e")
-    power = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return power if float(digits) == 1 else f"{float(digits):g}·{power}"
+    digits, exponent = f"{value:.3e}".split("e")
+    ten = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return ten if float(digits) == 1 else f"{float(digits):g}·{ten}"
 
 
 def _round_numbers(low: float, high: float) -> list[float]:

@@ -174,7 +174,7 @@ def _sheet(content: _Content) -> Sheet:
         seeds = [(at, str(seed)) for at, seed in content.ticks.items()] if row == n_rows - 1 else []
         marks = [
             *_bars(bars, content.kinds),
-            Reference(content.n_classes, role="ink"),
+            Reference(content.n_classes, role="ink", name=content.classes_words),
             *_accuracies(bars, upright=upright),
         ]
         marks += _under(content) if row == n_rows - 1 else []
@@ -186,10 +186,8 @@ def _sheet(content: _Content) -> Sheet:
                 heading=content.heading(gap) + "\n" * (2 if upright else 1) + " ",
             )
         )  # fmt: skip
-    keys = [key(limit_words(kind), LIMIT_KINDS[kind]) for kind in content.kinds]
-    keys += [key(content.classes_words, "ink", sign=Line, dash="dashed")]
-    keys += [key(_WHISKER_WORDS, "ink", sign=Points, shape="tick")] if content.spread else []
-    return Sheet(tuple(panels), legend=tuple(keys), width=width, y_label=content.value_label)
+    spread = (key(_WHISKER_WORDS, sign=Points, shape="tick", role="ink"),) if content.spread else ()
+    return Sheet(tuple(panels), legend=spread, width=width, y_label=content.value_label)
 
 
 def _bars(bars: list[_Bar], kinds: list[int]) -> list[Mark]:
@@ -208,7 +206,7 @@ def _bars(bars: list[_Bar], kinds: list[int]) -> list[Mark]:
         base |= {bar.across: base[bar.across] + bar.parts[kind] for bar in having}
         across = np.array([bar.across for bar in having])
         said = {"hover": hover + limit_words(kind), "facts": {**facts, "part": height}}
-        found.append(Bars(across, height, below, width=_WIDE, role=LIMIT_KINDS[kind], **said))
+        found.append(Bars(across, height, below, width=_WIDE, role=LIMIT_KINDS[kind], name=limit_words(kind), **said))
     spread = [bar for bar in bars if bar.high > bar.low]
     ends = np.array([[bar.low, bar.high, np.nan] for bar in spread]).ravel()
     return [*found, Line(np.repeat([bar.across for bar in spread], 3), ends, weight="fine")]

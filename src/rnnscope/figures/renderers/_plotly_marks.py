@@ -87,7 +87,9 @@ def said(mark: s.Mark) -> dict[str, Any]:
     if mark.facts:
         facts = [np.asarray(values) for values in mark.facts.values()]
         numeric = all(values.dtype.kind in "fiub" for values in facts)
-        found["customdata"] = np.stack([values.astype(np.float32 if numeric else object) for values in facts], axis=-1)
+        with np.errstate(over="ignore"):
+            told = [values.astype(np.float32 if numeric else object) for values in facts]
+        found["customdata"] = np.stack(told, axis=-1)
     return found
 
 
@@ -166,7 +168,12 @@ def _edge(mark: s.Edge, place: Place) -> list[Item]:
 def _bars(mark: s.Bars, place: Place) -> list[Item]:
     look = {"y": mark.height, "base": mark.base, "width": mark.width, "opacity": mark.opacity}
     look |= {"marker": {"color": theme.colour(mark.role, screen=True), "line": {"width": 0}}}
-    return [("traces", {"type": "bar", "x": mark.x, "showlegend": False, **look, **place.axes, **said(mark)})]
+    return [
+        (
+            "traces",
+            {"type": "bar", "x": mark.x, "showlegend": False, "name": mark.name, **look, **place.axes, **said(mark)},
+        )
+    ]
 
 
 def _density(mark: s.Density, place: Place) -> list[Item]:
@@ -202,10 +209,13 @@ def _cells(mark: s.Cells, place: Place) -> list[Item]:
     }  # fmt: skip
     traces = [(cells, mark.grid)]
     if mark.words is not None:
-        clear = [(0, "rgba(0,0,0,0)"), (1, "rgba(0,0,0,0)")]
         told = {"customdata": mark.words, "hovertemplate": _template(mark.hover, {"words": "customdata"})}
-        pointed_at = {"type": "heatmap", "z": np.zeros(mark.words.shape, np.uint8), "colorscale": clear, **told}
-        traces.append((pointed_at, mark.words_grid or mark.grid))
+        if mark.words_grid is None:
+            cells |= {**told, "hoverinfo": None}
+        else:
+            clear = [(0, "rgba(0,0,0,0)"), (1, "rgba(0,0,0,0)")]
+            pointed_at = {"type": "heatmap", "z": np.zeros(mark.words.shape, np.uint8), "colorscale": clear}
+            traces.append((pointed_at | told, mark.words_grid))
     return [
         (
             "traces",

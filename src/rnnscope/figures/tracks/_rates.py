@@ -104,7 +104,9 @@ def _legend(rates: Rates, panels: Sequence[Panel], columns: Columns, limits: tup
     if len(rates.names) > 1 and present:
         found += [key(name, "ink", sign=Line, **LOOKS[min(at, 2)]) for at, name in enumerate(rates.names)]
     room = 0.02 * (limits[1] - limits[0])
-    if any((mark.high - mark.low > room).any() for mark in marks if isinstance(mark, Band)):
+    with np.errstate(invalid="ignore"):
+        wide = any((mark.high - mark.low > room).any() for mark in marks if isinstance(mark, Band))
+    if wide:
         found.append(key(BAND_WORDS, "ink", sign=Band))
     if any(mark.x.size for mark in marks if isinstance(mark, Edge)):
         found.append(key(CLIPPED_WORDS, "ink", sign=Points, shape="triangle-up"))
