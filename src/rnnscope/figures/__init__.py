@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.phase_portrait import phase_portrait as phase_portrait
     from rnnscope.figures.gallery.sensitivity import sensitivity as sensitivity
     from rnnscope.figures.gallery.state_plane import state_plane as state_plane
+    from rnnscope.figures.gallery.timeline import timeline as timeline
+    from rnnscope.figures.gallery.timeline import timelines as timelines
     from rnnscope.figures.gallery.transient import transient as transient
     from rnnscope.figures.gallery.tunnel import tunnel as tunnel
 
@@ -68,6 +70,7 @@ _HELPERS = {
     "draw_study": "rnnscope.figures._draw",
     "save": "rnnscope.figures._save",
     "settings_of": "rnnscope.figures._draw",
+    "timelines": "rnnscope.figures.gallery.timeline",
 }
 
 

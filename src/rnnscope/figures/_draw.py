@@ -16,7 +16,7 @@ Source = str | tuple[str, dict[str, Any]]
 SOURCES: dict[str, tuple[Source, ...]] = {
     name: (name,) for name in ("orbits", "attractors", "smoothness", "growth", "landscape", "roughness")
 }
-_TAKEN = ("scalars", "summary")
+_TAKEN = ("scalars", "summary", "run")
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
 OF_STUDIES = {  # by figure, the table of a study that it shows
     "accuracy": "accuracies",
@@ -88,7 +88,9 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
         needed = parameter.default is inspect.Parameter.empty
         if key in settings:
             continue
-        if key == "scalars":
+        if key == "run":
+            settings[key] = run
+        elif key == "scalars":
             settings[key] = run.scalars
         elif key == "summary" and needed:
             settings[key] = summarise_orbits(run.dataset("orbits"))

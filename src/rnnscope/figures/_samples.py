@@ -106,3 +106,27 @@ class Samples:
         members = np.bincount(columns.home, minlength=n_columns)
         borrowed = np.where(columns.source[:, None] >= 0, counts[columns.source], 0)
         return np.where(members[:, None] > 0, total / np.maximum(members, 1)[:, None], borrowed).T
+
+
+def common_range(results: "list[xarray.Dataset]") -> tuple[float, float]:
+    """One value axis for several runs: all their values, unless a few epochs of one would flatten all the others.
+
+    Then it is a third wider than what their outputs span at the median epoch of the second half of training.
+    """
+    spans = []
+    for orbits in results:
+        values = orbits["orbit"].transpose("step", ...).values.reshape(orbits.sizes["step"], -1)
+        values = np.where(np.isfinite(values), values, np.nan)
+        values = values[np.isfinite(values).any(1)]
+        if len(values):
+            spans.append(np.stack([np.nanmin(values, 1), np.nanmax(values, 1)], 1))
+    if not spans:
+        return -1.0, 1.0
+    low, high = min(float(span[:, 0].min()) for span in spans), max(float(span[:, 1].max()) for span in spans)
+    late = np.array([np.median(span[len(span) // 2 :], axis=0) for span in spans])
+    usual_low, usual_high = float(late[:, 0].min()), float(late[:, 1].max())
+    margin = (usual_high - usual_low) / 6
+    if margin > 0 and high - low > 2.5 * (usual_high - usual_low):
+        low, high = usual_low - margin, usual_high + margin
+    space = 0.05 * (high - low) or 1.0
+    return low - space, high + space

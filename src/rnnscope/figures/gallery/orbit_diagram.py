@@ -64,9 +64,8 @@ def orbit_diagram(
     tracks = [orbits_track.track(orbits, view)]
     if attractors is not None:
         tracks.append(kinds.track(attractors, view))
-        tracks += [
-            each for each in (exponents.track(attractors, view), multipliers.track(attractors, view)) if each.panels
-        ]
+        rates = exponents.track(attractors, view), multipliers.track(attractors, view)
+        tracks += [track for track in rates if track.known]
     elif summary is not None:
         tracks.append(kinds.track(summary, view))
     curve = loss_curve(scalars, by_step(orbits))

@@ -38,7 +38,7 @@ def draw(sheet: s.Sheet) -> Figure:
                 DRAW[type(mark)](own, mark, {"zorder": 2 + 0.01 * at, "scale": sheet.colours})
         bottom = {column: max(row for row, other in axes if other == column) for _, column in axes}
         for place, panel in sheet.places.items():
-            _dress(axes[place], panel, lowest=place[0] == bottom[place[1]], leftmost=place[1] == 0)
+            _dress(axes[place], panel, bottom[place[1]], 1 + max(bottom))
         figure.align_ylabels([own for own in axes.values() if own.name != "3d"])
         if sheet.y_label:
             figure.supylabel(sheet.y_label, fontsize=7.5)
@@ -80,9 +80,11 @@ def _heading(panel: s.Panel) -> str:
     return "\n".join([*filter(None, [panel.heading]), *textwrap.wrap(panel.remark, 64)])
 
 
-def _dress(axes: Any, panel: s.Panel, *, lowest: bool, leftmost: bool) -> None:
+def _dress(axes: Any, panel: s.Panel, bottom: int, n_columns: int) -> None:
     """Axes with their words; those of an axis that is shared stand at the outer panels only."""
-    parts = [("x", panel.x, lowest), ("y", panel.y, leftmost)] + ([("z", panel.z, True)] if panel.z else [])
+    parts = [("x", panel.x, panel.row == bottom), ("y", panel.y, panel.column == 0)] + (
+        [("z", panel.z, True)] if panel.z else []
+    )
     for name, axis, outer in parts:
         own = getattr(axes, f"{name}axis")
         if axis.scale == "log":
@@ -93,7 +95,9 @@ def _dress(axes: Any, panel: s.Panel, *, lowest: bool, leftmost: bool) -> None:
             axes.margins(x=0.01)
         _tick(own, axis)
         if axis.label and (outer or not axis.shared):
-            getattr(axes, f"set_{name}label")(axis.label)
+            room = int(17 * axes.figure.get_figwidth() / n_columns)
+            words = "\n".join(line for part in axis.label.splitlines() for line in textwrap.wrap(part, room))
+            getattr(axes, f"set_{name}label")(words if name == "x" else axis.label)
         if axis.shared and not outer:
             axes.tick_params(axis=name, **{"labelbottom" if name == "x" else "labelleft": False})
         if axis.hidden:

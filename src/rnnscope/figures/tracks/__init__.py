@@ -37,9 +37,10 @@ def load(name: str) -> Any:
         ValueError: no such track; the message has the nearest and all of them.
 
     """
-    if name not in names():
+    dashed = name.replace("_", "-")
+    if dashed not in names():
         raise unknown("track", name, names())
-    return catalogue.load(__name__, name)
+    return catalogue.load(__name__, dashed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,7 @@ class Track:
 
     ``extent`` is the first and the last epoch that it stands for. What was not measured at every epoch is told by
     ``source``, its probe, at how many it was ``looked_at`` and how many the run has, and the label of its axis alone.
+    ``known`` is False where there is not a number to draw.
     """
 
     panels: tuple[Panel, ...]
@@ -56,6 +58,7 @@ class Track:
     source: str = ""
     looked_at: tuple[int, int] = (0, 0)
     epoch_label: str = "epoch"
+    known: bool = True
 
     @classmethod
     def of(

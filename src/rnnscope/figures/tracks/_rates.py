@@ -1,7 +1,7 @@
 """Numbers of limit sets over epochs as strokes: one for each set, or start, at each epoch looked at."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,10 +63,9 @@ def rates_track(rates: Rates, view: View, heading: Callable[[str], str], *, heig
         axis = Axis(label, range=limits, shared=f"rates{at}" if stacked else "", n_ticks=4)
         marks = tuple(_marks(rates, position, limits, columns))
         panels.append(Panel(marks, y=axis, heading=heading(words) + none, height=height, **place))
-    if not any(values.size for values in known) and not view.settings.get("alone"):
-        panels = []
     source = "attractors" if "kind" in data else "lyapunov"
-    return Track.of(panels, columns.extent, _legend(rates, panels, columns, limits), data, source)
+    found = Track.of(panels, columns.extent, _legend(rates, panels, columns, limits), data, source)
+    return replace(found, known=any(np.isfinite(values).any() for values in known))
 
 
 def _marks(rates: Rates, position: int, limits: tuple[float, float], columns: Columns) -> list[Mark]:
@@ -104,7 +103,7 @@ def _legend(rates: Rates, panels: Sequence[Panel], columns: Columns, limits: tup
     if len(rates.names) > 1 and present:
         found += [key(name, "ink", sign=Line, **LOOKS[min(at, 2)]) for at, name in enumerate(rates.names)]
     room = 0.02 * (limits[1] - limits[0])
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         wide = any((mark.high - mark.low > room).any() for mark in marks if isinstance(mark, Band))
     if wide:
         found.append(key(BAND_WORDS, "ink", sign=Band))
