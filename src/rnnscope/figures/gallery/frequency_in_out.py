@@ -7,7 +7,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _study, _style
-from rnnscope.figures._rates import CLIPPED_WORDS
+from rnnscope.figures.tracks.orbits import CLIPPED_WORDS
 
 if TYPE_CHECKING:
     import xarray

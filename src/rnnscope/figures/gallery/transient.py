@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.figures import _style
-from rnnscope.figures._orbit_layers import Orbits
+from rnnscope.figures._samples import Samples
 from rnnscope.findings.reading import by_step, choose_inputs, choose_output, input_words, value_label
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def transient(
     at_epoch = len(epochs) - 1 if epoch is None else _position(epochs, epoch)
     positions = choose_inputs(orbits, inputs, everything=False)
     at_output = choose_output(orbits, output)
-    samples = Orbits.of(orbits.isel(step=[at_epoch]), at_output)
+    samples = Samples.of(orbits.isel(step=[at_epoch]), at_output)
     courses = _Courses(
         time=orbits["time"].values if "time" in orbits.coords else np.arange(orbits.sizes["time"]),
         curves=[samples.values[0, position] for position in positions],
@@ -83,7 +83,7 @@ def _position(epochs: list[int], epoch: int) -> int:
     return len(epochs) - 1 - epochs[::-1].index(epoch)
 
 
-def _diverged(samples: Orbits, position: int) -> str:
+def _diverged(samples: Samples, position: int) -> str:
     status = samples.status[0, position]
     n = int((status == samples.diverged).sum())
     return f" – {n} of {status.size} starts diverged" if n else ""
