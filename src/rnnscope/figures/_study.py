@@ -7,6 +7,7 @@ import numpy as np
 
 from rnnscope.base.errors import require, unknown
 from rnnscope.figures import _style
+from rnnscope.figures.theme import short as short
 
 if TYPE_CHECKING:
     import xarray
@@ -149,12 +150,3 @@ def plotly_title_below(figure: "PlotlyFigure", title: str, n_columns: int, row: 
     columns = range(1, n_columns + 1) if n_columns <= 3 else [(n_columns + 1) // 2]
     for col in columns:
         figure.update_xaxes(title=title, row=row, col=col)
-
-
-def short(value: float) -> str:
-    """A number of three digits; one that is without limit is never reached.
-
-    >>> short(0.12345), short(float("inf"))
-    ('0.123', 'never')
-    """
-    return "never" if np.isinf(value) else f"{value:.3g}"

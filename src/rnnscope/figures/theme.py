@@ -189,6 +189,15 @@ def number(value: float, *, power: bool = False) -> str:
     return ten if float(digits) == 1 else f"{float(digits):g}·{ten}"
 
 
+def short(value: float) -> str:
+    """A number of three digits; one that is without limit is never reached.
+
+    >>> short(0.12345), short(float("inf"))
+    ('0.123', 'never')
+    """
+    return "never" if math.isinf(value) else f"{value:.3g}"
+
+
 def _round_numbers(low: float, high: float) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits, every in (
