@@ -234,7 +234,8 @@ class Axis:
             return cls(label, range=(0.0, 1.0), **settings)
         low, high = float(known.min()), float(known.max())
         if scale == "log":
-            return cls(label, "log", (low / 1.1, high * 1.1), **settings)
+            room = max(1.1, (high / low) ** 0.03)
+            return cls(label, "log", (low / room, high * room), **settings)
         room = 0.05 * (high - low) or 0.05 * max(abs(high), 1.0)
         return cls(label, range=(low - room, high + room), **settings)
 

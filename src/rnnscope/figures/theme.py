@@ -162,6 +162,17 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     return [(place, f"{place:g}" if plain or place == 1 else number(place, power=True)) for place in places]
 
 
+def level_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """The same for decadic logarithms: places on their axis, and the words of what they are the logarithms of.
+
+    >>> level_ticks(-2.0, 0.0), [words for _, words in level_ticks(-1e4, 0.0)][:2]
+    ([(-2.0, '0.01'), (-1.0, '0.1'), (0.0, '1')], ['10⁻¹⁰⁰⁰⁰', '10⁻⁷⁵⁰⁰'])
+    """
+    if -300 < low < high < 300:
+        return [(math.log10(place), words) for place, words in log_ticks(10**low, 10**high)]
+    return [(place, _power_of_ten(place)) for place in _even_numbers(low, high)]  # what no float64 can hold
+
+
 def number(value: float, *, power: bool = False) -> str:
     """A number, with a power of ten where it is a small or a large one, or where that is wanted.
 
@@ -171,8 +182,12 @@ def number(value: float, *, power: bool = False) -> str:
     if value == 0 or (1e-3 <= abs(value) < 1e4 and not power):
         return f"{value:g}"
     digits, exponent = f"{value:.3e}".split("e")
-    ten = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    ten = _power_of_ten(int(exponent))
     return ten if float(digits) == 1 else f"{float(digits):g}·{ten}"
+
+
+def _power_of_ten(exponent: float) -> str:
+    return "10" + f"{exponent:g}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _round_numbers(low: float, high: float) -> list[float]:
