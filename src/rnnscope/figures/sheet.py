@@ -70,7 +70,7 @@ class Points(Mark):
     y: np.ndarray
     shape: Shape = "circle"
     filled: bool = True
-    size: float = 1.0
+    size: float | np.ndarray = 1.0
     low: np.ndarray | None = None
     high: np.ndarray | None = None
     values: np.ndarray | None = None
@@ -284,13 +284,17 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class ColourScale:
-    """Colours of a palette from ``low`` to ``high``, with a bar that says so where it has a label."""
+    """Colours of a palette from ``low`` to ``high``, with a bar that says so where it has a label.
+
+    ``steps``: the only values there are, one colour each.
+    """
 
     low: float
     high: float
     label: str = ""
     palette: Literal["epochs", "cost"] = "epochs"
     ticks: Sequence[tuple[float, str]] | None = None
+    steps: Sequence[float] = ()
     below: bool = False
 
 

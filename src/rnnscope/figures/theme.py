@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from rnnscope.base.errors import unknown
 
 # Kinds of motion are told apart by hue under the common colour blindnesses, by lightness (65, 42, 28, 86 of 100) in
@@ -128,6 +130,18 @@ def colour(role: str, *, screen: bool = False) -> str:
     if known not in _ROLES:
         raise unknown("role", role, [*_ROLES, *_SAME, "series 0", "attractor 0"])
     return _ROLES[known][screen]
+
+
+def palette(name: str, n: int, *, screen: bool = False) -> list[str]:
+    """So many colours of a palette, from the first to the last.
+
+    >>> palette("epochs", 2)
+    ['#440154', '#b0dd2f']
+    """
+    known = np.array([[int(one[at : at + 2], 16) for at in (1, 3, 5)] for one in PALETTES[name][screen]], float)
+    places = np.linspace(0, len(known) - 1, n) if n > 1 else np.array([0.0])
+    mixed = np.stack([np.interp(places, np.arange(len(known)), part) for part in known.T], axis=1)
+    return ["#" + "".join(f"{round(part):02x}" for part in one) for one in mixed]
 
 
 def translucent(colour: str, opacity: float) -> str:

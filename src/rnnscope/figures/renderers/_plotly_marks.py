@@ -32,6 +32,7 @@ class Place:
     scene: str
     panel: s.Panel
     scale: s.ColourScale | None
+    frame: int = 0
 
     @property
     def axes(self) -> dict[str, str]:
@@ -39,8 +40,14 @@ class Place:
 
 
 def palette(scale: s.ColourScale) -> list[list[Any]]:
-    colours = theme.PALETTES[scale.palette][1]
-    return [[at / (len(colours) - 1), colour] for at, colour in enumerate(colours)]
+    """The colours from 0 to 1."""
+    if len(scale.steps) < 2:
+        colours = theme.PALETTES[scale.palette][1]
+        return [[at / (len(colours) - 1), colour] for at, colour in enumerate(colours)]
+    places = (np.array(scale.steps) - scale.low) / (scale.high - scale.low)
+    ends = [0.0, *((places[1:] + places[:-1]) / 2).tolist(), 1.0]
+    colours = theme.palette(scale.palette, len(places), screen=True)
+    return [[end, colour] for at, colour in enumerate(colours) for end in (ends[at], ends[at + 1])]
 
 
 def lines_of(text: str) -> str:
@@ -138,7 +145,7 @@ def _points(mark: s.Points, place: Place) -> list[Item]:
         return []
     trace = signs(mark, place)
     if mark.frame is not None:
-        chosen = np.asarray(mark.frame) == np.max(mark.frame)
+        chosen = np.asarray(mark.frame) == place.frame
         trace |= {name: np.asarray(trace[name])[chosen] for name in ("x", "y", "customdata") if name in trace}
     return [("traces", trace)]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, ListedColormap, Normalize
+from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -105,6 +105,8 @@ def _dress(axes: Any, panel: s.Panel, bottom: int, n_columns: int) -> None:
             axes.spines["bottom" if name == "x" else "left"].set_visible(False)
     if panel.equal:
         axes.set_aspect("equal")
+    if panel.z is not None:
+        _turn(axes, panel)
     heading = _heading(panel)
     if heading:
         axes.set_title(heading, loc="left", pad=2.5)
@@ -112,6 +114,19 @@ def _dress(axes: Any, panel: s.Panel, bottom: int, n_columns: int) -> None:
         up = 2.5 + 9.5 * len(heading.splitlines())
         place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "fontweight": "bold"}
         axes.annotate(panel.title, (0, 1), (0, up), **place)
+
+
+def _turn(axes: Any, panel: s.Panel) -> None:
+    """A box in thin lines, seen from where the panel says."""
+    axes.set_box_aspect(panel.aspect, zoom=1.06)
+    axes.view_init(elev=panel.view[0], azim=panel.view[1])
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_pane_color((1, 1, 1, 0))
+        axis.line.set_linewidth(0.6)
+        axis._axinfo["grid"].update(color=theme.colour("grid"), linewidth=0.4)  # there is no public way
+    axes.tick_params(pad=-3, labelsize=6.5)
+    for axis, near in ((axes.xaxis, -3), (axes.yaxis, -5), (axes.zaxis, -6)):
+        axis.labelpad = near
 
 
 def _tick(own: Any, axis: s.Axis) -> None:
@@ -145,8 +160,13 @@ def _colour_bar(figure: Figure, axes: "list[Axes]", scale: s.ColourScale | None)
 def _colours(scale: s.ColourScale | None) -> dict[str, Any]:
     if scale is None:
         raise ValueError("colours: expected a sheet with a colour scale for marks that have values, came none")
-    palette = LinearSegmentedColormap.from_list(scale.palette, theme.PALETTES[scale.palette][0])
-    return {"cmap": palette, "norm": Normalize(scale.low, scale.high)}
+    if len(scale.steps) > 1:
+        middles = (np.array(scale.steps[1:]) + np.array(scale.steps[:-1])) / 2
+        ends = [2 * scale.steps[0] - middles[0], *middles, 2 * scale.steps[-1] - middles[-1]]
+        own = ListedColormap(theme.palette(scale.palette, len(scale.steps)))
+        return {"cmap": own, "norm": BoundaryNorm(ends, len(scale.steps))}
+    colours = LinearSegmentedColormap.from_list(scale.palette, theme.PALETTES[scale.palette][0])
+    return {"cmap": colours, "norm": Normalize(scale.low, scale.high)}
 
 
 def _columns_of_legend(words: Sequence[str], width: float) -> int:
@@ -194,7 +214,7 @@ def _line_look(mark: Any) -> dict[str, Any]:
 
 def _sign_look(mark: Any) -> dict[str, Any]:
     ink = theme.colour(mark.role)
-    size = 3.0 * getattr(mark, "size", 1.0)
+    size = 3.0 * np.max(getattr(mark, "size", 1.0))
     face = ink if mark.filled else "white"
     edge = 1.1 if mark.shape in ("tick", "x") else 0.0 if mark.filled else 0.7
     look: dict[str, Any] = {"marker": _SHAPES[mark.shape], "markersize": size * (1.6 if mark.shape == "tick" else 1)}
@@ -220,7 +240,13 @@ def _points(axes: "Axes", mark: s.Points, how: dict[str, Any]) -> None:
         inks = scale["cmap"](scale["norm"](np.asarray(mark.values, dtype=float)))
         paint = {"facecolors": inks, "linewidths": 0} if mark.filled else {"facecolors": "none", "edgecolors": inks}
         kept = {name: look[name] for name in ("marker", "zorder", "rasterized", "alpha")}
-        axes.scatter(mark.x, mark.y, s=look["markersize"] ** 2, **{"linewidths": 0.6} | paint, **kept)
+        axes.scatter(
+            mark.x,
+            mark.y,
+            s=(look["markersize"] * mark.size / np.max(mark.size)) ** 2,
+            **{"linewidths": 0.6} | paint,
+            **kept,
+        )
     elif mark.low is not None and mark.high is not None:
         axes.errorbar(mark.x, mark.y, np.stack([mark.y - mark.low, mark.high - mark.y]), elinewidth=0.6, **look)
     else:

@@ -1,7 +1,7 @@
 """A sheet in plotly: for screens, light or dark, with a menu of options, a slider and words under the pointer."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def draw(sheet: s.Sheet) -> go.Figure:
     for panel in sheet.panels:
         own = places[panel.row, panel.column]
         for mark in panel.marks:
-            for kind, item in DRAW[type(mark)](mark, Place(own.x, own.y, own.scene, panel, sheet.colours)):
+            for kind, item in DRAW[type(mark)](mark, replace(own, panel=panel)):
                 if kind == "traces" and isinstance(mark, s.Points) and mark.frame is not None:
                     drawn.frames.append((len(drawn.traces), mark, own))
                 getattr(drawn, kind).append((item, panel.option))
@@ -65,7 +65,8 @@ def _visible(owned: list[tuple[dict[str, Any], int | None]], first: int) -> list
 
 def _place(number: int, panel: s.Panel, sheet: s.Sheet) -> Place:
     suffix = str(number + 1) if number else ""
-    return Place(f"x{suffix}", f"y{suffix}", f"scene{suffix}" if panel.z else "", panel, sheet.colours)
+    scene = f"scene{suffix}" if panel.z else ""
+    return Place(f"x{suffix}", f"y{suffix}", scene, panel, sheet.colours, sheet.slider.first if sheet.slider else 0)
 
 
 class _Rows:

@@ -17,21 +17,20 @@ def curve_panel(
     low: np.ndarray | None = None,
     high: np.ndarray | None = None,
     doubtful: np.ndarray | None = None,
-    hover: str = "",
     height: float = 0.7,
 ) -> tuple[Panel, list[Mark]]:
     """A panel with a logarithmic axis, and what its legend has to explain."""
     shown = _positive(values)
     lost = ~np.isfinite(shown)
-    told = {"hover": f"epoch {{x}}\n{hover or label} {{y:.4g}}"}
+    told = f"epoch {{x}}\n{label} {{y:.4g}}"
     marks: list[Mark] = []
     ends = [shown]
     if low is not None and high is not None and (low < high).any():
         ends = [_positive(low), _positive(high)]
         marks.append(Band(epochs, *ends, role="moving"))
-    marks.append(Line(epochs, shown, **told))
+    marks.append(Line(epochs, shown, hover=told))
     if len(epochs) < 60:
-        marks.append(Points(epochs[~lost], shown[~lost], shape="dot", **told))
+        marks.append(Points(epochs[~lost], shown[~lost], shape="dot", hover=told))
     keys: list[Mark] = []
     if doubtful is not None and (doubtful & ~lost).any():
         ring = doubtful & ~lost

@@ -22,24 +22,20 @@ def track(scalars: "pandas.DataFrame", view: View) -> Track:
     curve = loss_curve(scalars)
     require(curve is not None, "scalars", "a column 'loss' with at least one finite value", list(scalars))
     assert curve is not None
-    return of_curve(curve, view.settings.get("loss_range"))
+    return of_curve(curve)
 
 
-def of_curve(curve: Curve, value_range: tuple[float, float] | None = None) -> Track:
-    """Epochs and losses as a track."""
+def of_curve(curve: Curve, axis: Axis | None = None) -> Track:
+    """Epochs and losses as a track, on an axis of their own if none is given."""
     epochs, _ = curve
-    axis = loss_axis({"": curve}, value_range)
-    panel = Panel(lines({"": curve}), y=axis, height=0.7)
+    panel = Panel(lines({"": curve}), y=axis or loss_axis({"": curve}), height=0.7)
     return Track((panel,), (float(epochs.min()), float(epochs.max())))
 
 
-def loss_axis(curves: Mapping[str, Curve], value_range: tuple[float, float] | None = None) -> Axis:
+def loss_axis(curves: Mapping[str, Curve]) -> Axis:
     """An axis for all losses, logarithmic where every one is positive."""
     losses = [losses for _, losses in curves.values()]
-    scale = "log" if log_scale(losses) else "linear"
-    if value_range is not None:
-        return Axis("loss", scale, value_range, shared="loss")
-    return Axis.over("loss", *losses, scale=scale, shared="loss")
+    return Axis.over("loss", *losses, scale="log" if log_scale(losses) else "linear", shared="loss")
 
 
 def lines(curves: Mapping[str, Curve]) -> tuple[Line, ...]:
