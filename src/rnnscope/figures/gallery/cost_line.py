@@ -15,7 +15,7 @@ from rnnscope.figures.sheet import Axis, Density, Edge, Line, Mark, Panel, Point
 if TYPE_CHECKING:
     import xarray
 
-_N_BINS = 320  # of the outputs: the lines of a periodic orbit are fine
+_N_BINS = 160  # of the outputs: the lines of a periodic orbit are fine
 _DIRECTIONS = {
     "gradient": "along the gradient",
     "eigenvector": "along the leading eigenvector of ∇²V",

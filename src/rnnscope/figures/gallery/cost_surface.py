@@ -7,7 +7,7 @@ import numpy as np
 from rnnscope.figures._costs import one_step
 from rnnscope.figures.gallery.cost_plane import Plane
 from rnnscope.figures.renderers import Backend, render
-from rnnscope.figures.sheet import Axis, Mark, Panel, Path3D, Sheet
+from rnnscope.figures.sheet import Axis, Line, Mark, Panel, Path3D, Sheet, key
 
 if TYPE_CHECKING:
     import xarray
@@ -41,8 +41,9 @@ def _sheet(plane: Plane) -> Sheet:
         below = np.abs(plane.s2[:, None] - y).argmin(0), np.abs(plane.s1[:, None] - x).argmin(0)
         above = plane.level[below] + _ABOVE * np.subtract(*plane.limits[::-1])
         said: dict[str, Any] = {"facts": {"epoch": epochs}, "hover": "epoch {epoch:.0f}"}
-        marks.append(Path3D(x, y, above, role="path", name="path of training", **said))
+        marks.append(Path3D(x, y, above, role="path", **said))
     x_axis, y_axis = (Axis(label, n_ticks=4) for label in plane.labels)
     z_axis = Axis("cost", range=plane.limits, ticks=plane.ticks)
-    panel = Panel(tuple(marks), x_axis, y_axis, z_axis, height=2.6, view=(42, -62))
-    return Sheet((panel,), colours=plane.colours())
+    panel = Panel(tuple(marks), x_axis, y_axis, z_axis, height=2.4, view=(42, -62), zoom=0.83)
+    keys = (key("path of training", "path", sign=Line),) if plane.path is not None else ()
+    return Sheet((panel,), legend=keys, colours=plane.colours())

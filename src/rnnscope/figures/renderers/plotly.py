@@ -171,7 +171,11 @@ def _numbers(axis: s.Axis) -> dict[str, Any]:
 
 def _scene(panel: s.Panel, depth: s.Axis) -> dict[str, Any]:
     elevation, azimuth = np.radians(panel.view)
-    eye = 1.85 * np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    eye = (
+        1.85
+        / panel.zoom
+        * np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    )
     look = {"gridcolor": "#9a9fa6", "linecolor": _GREY, "zeroline": False, "showbackground": False, "showspikes": False}
     axes = {
         f"{name}axis": {"title": {"text": lines_of(axis.label)}, "tickfont": {"size": 11}, **look, **_numbers(axis)}
