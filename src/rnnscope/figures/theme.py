@@ -42,6 +42,8 @@ _ROLES: dict[str, tuple[str, str]] = {  # on paper, on screen
     "path": ("#d3541b", "#d3541b"),
     "mask": ("#e9e4da", "#b9b4aa"),
     "gap": ("#a0a4aa", "#7b8088"),
+    "not seen": ("#83163a", "#d0406a"),
+    "undecided": ("#6b6f76", "#7b8088"),
     "clear": ("none", "rgba(0,0,0,0)"),
 }
 _SAME = {
@@ -53,6 +55,7 @@ _SAME = {
     "diverged": "diverges",
     "converged": "oscillates",
     "not_converged": "undetermined",
+    "seen": "oscillates",
 }
 SERIES = ("#1f66ad", "#d98c10", "#2e8b6f", "#9a5fb4", "#83163a", "#6b6f76")
 _ATTRACTORS = ("#1f66ad", "#d98c10", "#2e8b6f", "#9a5fb4", "#83163a", "#56a8d8", "#6b5f2e", "#e07b91")
