@@ -10,7 +10,7 @@ from plotly.graph_objects import Figure as PlotlyFigure
 
 import rnnscope as rs
 from rnnscope.figures import theme
-from rnnscope.figures.sheet import Cells
+from rnnscope.figures.sheet import Cells, Edge, Points
 from rnnscope.findings.endings import ending
 from rnnscope.findings.kinds import KINDS
 
@@ -105,11 +105,12 @@ def test_the_frequency_is_the_median_over_the_last_epochs_with_its_range(orbits,
     told = summary(orbits(n_epochs=60))
     told["frequency"][-1, 3, 0] = 9.0
     told["input_kind"][:, 0] = 0
-    trace = rs.figures.frequency(told, backend="plotly").data[1]
+    (points,) = rs.figures.frequency(told, backend="recording").marks(Points)
     last = told["frequency"].isel(step=slice(-20, None)).values[:, 1:]
-    np.testing.assert_allclose(trace.y, np.nanmedian(last, axis=(0, 2)))
-    assert (trace.y + trace.error_y.array)[2] == 9.0
-    assert trace.name == "learned, last 20 epochs looked at"
+    np.testing.assert_allclose(points.y, np.nanmedian(last, axis=(0, 2)))
+    np.testing.assert_array_equal(points.low, np.nanmin(last, axis=(0, 2)))
+    assert points.high[2] == 9.0
+    assert points.name == "learned, last 20 epochs looked at"
 
 
 def flickering(told):
@@ -133,15 +134,14 @@ def test_one_oscillating_start_at_one_epoch_is_no_learned_frequency(orbits, summ
     np.testing.assert_array_equal(end.frequency, [np.nan, 0.2, np.nan, np.nan])
     np.testing.assert_array_equal(end.highest, [np.nan, 0.2, np.nan, np.nan])
     wanted = told["wanted_frequency"].values
-    figure = rs.figures.frequency(told, backend="plotly")
-    places = {trace.name: list(trace.x) for trace in figure.data if trace.mode == "markers"}
+    figure = rs.figures.frequency(told, backend="recording")
+    places = {mark.name: list(mark.x) for kind in (Points, Edge) for mark in figure.marks(kind)}
     assert places == {
         "learned, last 20 epochs looked at": [wanted[1]],
         "mostly rests": [wanted[0], wanted[2]],
         "undetermined": [wanted[3]],
     }
-    texts = [text.get_text() for text in rs.figures.frequency(told).legends[0].get_texts()]
-    assert texts == ["equal", *places]
+    assert figure.legend == ["equal", *places]
 
 
 def test_oscillating_most_often_but_at_under_half_of_the_epochs_is_said(orbits, summary):
@@ -149,9 +149,9 @@ def test_oscillating_most_often_but_at_under_half_of_the_epochs_is_said(orbits, 
     told["input_kind"][-6:, 2] = 3
     told["input_kind"][-20:-15, 2] = 2
     told["input_kind"][-15:-6, 2] = 1
-    trace = next(t for t in rs.figures.frequency(told, backend="plotly").data if t.name.startswith("oscillates"))
-    assert trace.name == "oscillates at under half"
-    assert list(trace.x) == [told["wanted_frequency"].values[2]]
+    (edge,) = rs.figures.frequency(told, backend="recording").marks(Edge, "oscillates")
+    assert edge.name == "oscillates at under half"
+    assert list(edge.x) == [told["wanted_frequency"].values[2]]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -92,16 +92,16 @@ class Samples:
         with np.errstate(invalid="ignore"):
             return np.nonzero(moving)[0], values, (values >= limits[0]) & (values <= limits[1])
 
-    def density(self, position: int, limits: tuple[float, float], columns: Columns) -> np.ndarray:
+    def density(self, position: int, limits: tuple[float, float], columns: Columns, n_bins: int = N_BINS) -> np.ndarray:
         """How many samples in motion (value bin, column): the mean over the epochs of the column."""
         rows, moving, shown = self.motion(position, limits)
         low, high = limits
         n_epochs, n_columns = len(columns.epochs), len(columns.source)
-        bins = ((np.where(shown, moving, low) - low) * (N_BINS / (high - low))).astype(np.int64)
-        np.clip(bins, 0, N_BINS - 1, out=bins)
-        cells = (bins + rows[:, None] * N_BINS)[shown]
-        counts = np.bincount(cells, minlength=n_epochs * N_BINS).reshape(n_epochs, N_BINS).astype(np.float32)
-        total = np.zeros((n_columns, N_BINS), np.float32)
+        bins = ((np.where(shown, moving, low) - low) * (n_bins / (high - low))).astype(np.int64)
+        np.clip(bins, 0, n_bins - 1, out=bins)
+        cells = (bins + rows[:, None] * n_bins)[shown]
+        counts = np.bincount(cells, minlength=n_epochs * n_bins).reshape(n_epochs, n_bins).astype(np.float32)
+        total = np.zeros((n_columns, n_bins), np.float32)
         np.add.at(total, columns.home, counts)
         members = np.bincount(columns.home, minlength=n_columns)
         borrowed = np.where(columns.source[:, None] >= 0, counts[columns.source], 0)

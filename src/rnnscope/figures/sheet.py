@@ -234,7 +234,8 @@ class Axis:
             return cls(label, scale, (0.1 if scale == "log" else 0.0, 1.0), **settings)
         low, high = float(known.min()), float(known.max())
         if scale == "log":
-            return cls(label, "log", (low / 1.1, high * 1.1), **settings)
+            room = max(1.1, (high / low) ** 0.03)
+            return cls(label, "log", (low / room, high * room), **settings)
         room = 0.05 * (high - low) or 0.05 * max(abs(high), 1.0)
         return cls(label, range=(low - room, high + room), **settings)
 
@@ -245,7 +246,7 @@ class Panel:
 
     ``height`` is in inches on paper; a screen shows 200 pixels for each. ``title`` stands above the panel in bold,
     under it ``heading``, what it shows (left to the menu, of an option), and ``remark``, what it does not. A panel with
-    depth is seen from ``view`` (elevation and azimuth in degrees) and has the proportions ``aspect``.
+    depth is seen from ``view`` (elevation and azimuth in degrees), nearer by ``zoom``, with the proportions ``aspect``.
 
     Raises:
         ValueError: signs at the edge of a panel whose value axis has no range.
@@ -266,10 +267,16 @@ class Panel:
     equal: bool = False
     view: tuple[float, float] = (30.0, -60.0)
     aspect: tuple[float, float, float] = (1.25, 1.0, 0.6)
+    zoom: float = 1.0
 
     def __post_init__(self) -> None:
         if self.y.range is None and any(isinstance(mark, Edge) for mark in self.marks):
             raise ValueError("y: expected an axis with a range, for signs at its edge, came none")
+
+    @property
+    def coloured(self) -> bool:
+        """Whether it has marks by the sheet's colour scale."""
+        return any(isinstance(mark, Surface) or getattr(mark, "values", None) is not None for mark in self.marks)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,8 @@ _ROLES: dict[str, tuple[str, str]] = {  # on paper, on screen
     "path": ("#d3541b", "#d3541b"),
     "mask": ("#e9e4da", "#b9b4aa"),
     "gap": ("#a0a4aa", "#7b8088"),
+    "not seen": ("#83163a", "#d0406a"),
+    "undecided": ("#6b6f76", "#7b8088"),
     "clear": ("none", "rgba(0,0,0,0)"),
 }
 _SAME = {
@@ -53,6 +55,7 @@ _SAME = {
     "diverged": "diverges",
     "converged": "oscillates",
     "not_converged": "undetermined",
+    "seen": "oscillates",
 }
 SERIES = ("#1f66ad", "#d98c10", "#2e8b6f", "#9a5fb4", "#83163a", "#6b6f76")
 _ATTRACTORS = ("#1f66ad", "#d98c10", "#2e8b6f", "#9a5fb4", "#83163a", "#56a8d8", "#6b5f2e", "#e07b91")
@@ -176,6 +179,17 @@ def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
     return [(place, f"{place:g}" if plain or place == 1 else number(place, power=True)) for place in places]
 
 
+def level_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """The same for decadic logarithms: places on their axis, and the words of what they are the logarithms of.
+
+    >>> level_ticks(-2.0, 0.0), [words for _, words in level_ticks(-1e4, 0.0)][:2]
+    ([(-2.0, '0.01'), (-1.0, '0.1'), (0.0, '1')], ['10⁻¹⁰⁰⁰⁰', '10⁻⁷⁵⁰⁰'])
+    """
+    if -300 < low < high < 300:
+        return [(math.log10(place), words) for place, words in log_ticks(10**low, 10**high)]
+    return [(place, _power_of_ten(place)) for place in _even_numbers(low, high)]  # what no float64 can hold
+
+
 def number(value: float, *, power: bool = False) -> str:
     """A number, with a power of ten where it is a small or a large one, or where that is wanted.
 
@@ -185,7 +199,7 @@ def number(value: float, *, power: bool = False) -> str:
     if value == 0 or (1e-3 <= abs(value) < 1e4 and not power):
         return f"{value:g}"
     digits, exponent = f"{value:.3e}".split("e")
-    ten = "10" + str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    ten = _power_of_ten(int(exponent))
     return ten if float(digits) == 1 else f"{float(digits):g}·{ten}"
 
 
@@ -196,6 +210,10 @@ def short(value: float) -> str:
     ('0.123', 'never')
     """
     return "never" if math.isinf(value) else f"{value:.3g}"
+
+
+def _power_of_ten(exponent: float) -> str:
+    return "10" + f"{exponent:g}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def _round_numbers(low: float, high: float) -> list[float]:

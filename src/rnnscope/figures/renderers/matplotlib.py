@@ -42,7 +42,7 @@ def draw(sheet: s.Sheet) -> Figure:
         figure.align_ylabels([own for own in axes.values() if own.name != "3d"])
         if sheet.y_label:
             figure.supylabel(sheet.y_label, fontsize=7.5)
-        _colour_bar(figure, list(axes.values()), sheet.colours)
+        _colour_bar(figure, [axes[at] for at, panel in sheet.places.items() if panel.coloured], sheet.colours)
         legend_above(figure, [_handle(mark) for mark in sheet.keys])
     return figure
 
@@ -63,7 +63,7 @@ def _places(sheet: s.Sheet) -> "tuple[Figure, dict[tuple[int, int], Axes]]":
     shared: dict[tuple[str, str], Axes] = {}
     for (row, column), panel in places.items():
         like = {f"share{name}": shared.get((name, axis.shared)) for name, axis in (("x", panel.x), ("y", panel.y))}
-        depth: dict[str, Any] = {"projection": "3d"} if panel.z is not None else like
+        depth: dict[str, Any] = {"projection": "3d", "computed_zorder": False} if panel.z is not None else like
         own = figure.add_subplot(grid[row, column], **depth)
         axes[row, column] = own
         for name, axis in (("x", panel.x), ("y", panel.y)):
@@ -118,13 +118,14 @@ def _dress(axes: Any, panel: s.Panel, bottom: int, n_columns: int) -> None:
 
 def _turn(axes: Any, panel: s.Panel) -> None:
     """A box in thin lines, seen from where the panel says."""
-    axes.set_box_aspect(panel.aspect, zoom=1.06)
+    axes.set_box_aspect(panel.aspect, zoom=1.06 * panel.zoom)
     axes.view_init(elev=panel.view[0], azim=panel.view[1])
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_pane_color((1, 1, 1, 0))
         axis.line.set_linewidth(0.6)
         axis._axinfo["grid"].update(color=theme.colour("grid"), linewidth=0.4)  # there is no public way
     axes.tick_params(pad=-3, labelsize=6.5)
+    axes.tick_params(axis="z", pad=0)
     for axis, near in ((axes.xaxis, -3), (axes.yaxis, -5), (axes.zaxis, -6)):
         axis.labelpad = near
 
@@ -289,7 +290,16 @@ def _surface(axes: Any, mark: s.Surface, how: dict[str, Any]) -> None:
     if axes.name == "3d":
         x, y = np.meshgrid(mark.x, mark.y)
         axes.plot_surface(
-            x, y, mark.z, linewidth=0, antialiased=False, rcount=160, ccount=160, rasterized=True, **scale
+            x,
+            y,
+            mark.z,
+            linewidth=0,
+            antialiased=False,
+            rcount=160,
+            ccount=160,
+            rasterized=True,
+            zorder=how["zorder"],
+            **scale,
         )
         return
     known = np.ma.masked_invalid(mark.z)
@@ -332,7 +342,9 @@ def _text(axes: "Axes", mark: s.Text, how: dict[str, Any]) -> None:
 
 def _points_3d(axes: Any, mark: s.Points3D, how: dict[str, Any]) -> None:
     paint = {"color": theme.colour(mark.role)} if mark.values is None else {"c": mark.values, **_colours(how["scale"])}
-    axes.scatter(mark.x, mark.y, mark.z, s=0.5, linewidths=0, depthshade=False, rasterized=True, **paint)
+    axes.scatter(
+        mark.x, mark.y, mark.z, s=0.5, linewidths=0, depthshade=False, rasterized=True, zorder=how["zorder"], **paint
+    )
 
 
 def _path_3d(axes: Any, mark: s.Path3D, how: dict[str, Any]) -> None:
@@ -344,7 +356,8 @@ def _path_3d(axes: Any, mark: s.Path3D, how: dict[str, Any]) -> None:
     paint: dict[str, Any] = {"colors": theme.colour(mark.role)}
     if mark.values is not None:
         paint = {"array": np.asarray(mark.values, dtype=float)[:-1][known], **_colours(how["scale"])}
-    axes.add_collection3d(Line3DCollection(list(pieces[known]), linewidths=1.3, zorder=10, **paint), autolim=False)
+    lines = Line3DCollection(list(pieces[known]), linewidths=1.3, zorder=how["zorder"], **paint)
+    axes.add_collection3d(lines, autolim=False)
 
 
 DRAW: dict[type, Any] = {

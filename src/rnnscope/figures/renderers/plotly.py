@@ -14,6 +14,15 @@ from rnnscope.figures.renderers._plotly_marks import DRAW, Place, line_look, lin
 PIXELS = 200  # for each inch of a panel's height
 _GREY = theme.colour("ink", screen=True)
 _GRID = theme.colour("grid", screen=True)
+# Transparent, in greys that are readable on a light and on a dark page.
+PAGE_LOOK: dict[str, Any] = {
+    "paper_bgcolor": "rgba(0,0,0,0)",
+    "plot_bgcolor": "rgba(0,0,0,0)",
+    "font": {"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 13, "color": _GREY},
+    "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": _GREY, "activecolor": theme.colour("oscillates")},
+    "hovermode": "closest",
+    "hoverlabel": {"font": {"size": 12}},
+}
 _LINE, _GAP, _MENU = 17, 16, 34  # pixels: a line of words above a panel, between panels, above all
 
 
@@ -93,21 +102,16 @@ class _Rows:
         self.panels = sum(self.heights) + sum(self.gaps[1:])
 
     def layout(self) -> dict[str, Any]:
-        """Transparent, in greys that are readable on a light and on a dark page; nothing moves but by zooming."""
+        """The look of a page, the size, margins and the legend; nothing moves but by zooming."""
         return {
+            **PAGE_LOOK,
             "height": round(self.panels + self.top + self.bottom),
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": "system-ui, -apple-system, 'Segoe UI', sans-serif", "size": 13, "color": _GREY},
             "margin": {"l": 64, "r": 24, "t": round(self.top), "b": round(self.bottom)},
             "legend": {
                 "orientation": "h", "x": 0, "xanchor": "left", "y": 0, "yref": "container", "yanchor": "bottom",
                 "itemclick": False, "itemdoubleclick": False, "traceorder": "normal",
             },
             "showlegend": bool(self.sheet.keys),
-            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": _GREY, "activecolor": theme.colour("oscillates")},
-            "hovermode": "closest",
-            "hoverlabel": {"font": {"size": 12}},
             "barmode": "overlay",
         }  # fmt: skip
 
@@ -171,7 +175,11 @@ def _numbers(axis: s.Axis) -> dict[str, Any]:
 
 def _scene(panel: s.Panel, depth: s.Axis) -> dict[str, Any]:
     elevation, azimuth = np.radians(panel.view)
-    eye = 1.85 * np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    eye = (
+        1.85
+        / panel.zoom
+        * np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
+    )
     look = {"gridcolor": "#9a9fa6", "linecolor": _GREY, "zeroline": False, "showbackground": False, "showspikes": False}
     axes = {
         f"{name}axis": {"title": {"text": lines_of(axis.label)}, "tickfont": {"size": 11}, **look, **_numbers(axis)}
