@@ -9,9 +9,8 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from plotly.graph_objects import Figure as PlotlyFigure
 
 import rnnscope as rs
-from rnnscope.figures._kinds import Strip
-from rnnscope.figures._style import loss_ticks
-from rnnscope.figures.sheet import Edge, Points
+from rnnscope.figures import theme
+from rnnscope.figures.sheet import Cells, Edge, Points
 from rnnscope.findings.endings import ending
 from rnnscope.findings.kinds import KINDS
 
@@ -74,9 +73,8 @@ def test_the_kind_map_shows_the_kinds_of_the_summary_in_the_order_of_the_inputs(
 
 
 def test_kinds_are_told_apart_in_grey():
-    from rnnscope.figures._style import KIND_COLOURS, SCREEN_COLOURS
-
-    for colours in (KIND_COLOURS, SCREEN_COLOURS):
+    for screen in (False, True):
+        colours = [theme.colour(kind, screen=screen) for kind in KINDS]
         rgb = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in colours]) / 255
         luminance = (rgb**2.2) @ [0.2126, 0.7152, 0.0722]
         lightness = np.sort(116 * np.cbrt(luminance) - 16)
@@ -188,12 +186,11 @@ def test_a_column_shows_what_is_commonest_in_it(orbits, summary):
     told = summary(orbits(n_epochs=3, n_inputs=1, n_starts=1)).isel(step=[2] * 8000)
     told = told.assign_coords(epoch=("step", np.arange(8000)))
     told["input_kind"][:, 0] = np.where(np.arange(8000) % 10 < 3, [1], [0])
-    strip = Strip.of(told)
-    assert strip.main.shape == (1, 800)
-    assert (strip.main[0, 1:-1] == 0).all()
-    assert strip.stripes is not None
-    assert (strip.stripes[0, 1:-1] == 1).all()
-    assert (strip.stripes[1:] == 4).all()
+    main, stripes = (cells.codes for cells in rs.figures.kind_map(told, backend="recording").marks(Cells))
+    assert main.shape == (1, 800)
+    assert (main[0, 1:-1] == 0).all()
+    assert (stripes[0, 1:-1] == 1).all()
+    assert (stripes[1:] == 4).all()
 
 
 @pytest.mark.parametrize("variant", ["strip", "frequency"])
@@ -233,10 +230,11 @@ def test_no_loss_at_all(scalars):
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.2, 0.21), (0.02, 0.6), (1e-9, 1e3), (5.0, 6.0), (1e-300, 1e300)])
-def test_loss_ticks_are_few_and_inside(low, high):
-    ticks = loss_ticks(low, high)
+def test_ticks_of_a_logarithmic_axis_are_few_and_inside(low, high):
+    ticks = theme.log_ticks(low, high)
     assert 2 <= len(ticks) <= 5
-    assert all(low <= tick <= high for tick in ticks)
+    assert all(low <= tick <= high for tick, _ in ticks)
+    assert len({words for _, words in ticks}) == len(ticks)
 
 
 def test_drawing_leaves_matplotlib_as_it_was(orbits):
@@ -278,6 +276,7 @@ def test_figures_by_name():
         "phase-portrait",
         "sensitivity",
         "state-plane",
+        "timeline",
         "transient",
         "tunnel",
     ]

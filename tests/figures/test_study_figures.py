@@ -17,9 +17,8 @@ from matplotlib.textpath import text_to_path
 import rnnscope as rs
 from rnnscope import experiments
 from rnnscope.cli import main
-from rnnscope.figures import _study
+from rnnscope.figures import _study, theme
 from rnnscope.figures._draw import OF_STUDIES
-from rnnscope.figures._limit_kinds import LIMIT_COLOURS
 from rnnscope.figures.gallery.claims import _wrapped
 from rnnscope.figures.sheet import Band, Edge, Line, Points, Span
 from rnnscope.findings.kinds import LIMIT_KINDS
@@ -430,7 +429,8 @@ def parts_of(figure, row):
                 found[trace.name] = list(trace.y)
         return found
     for patch in figure.axes[row].patches:
-        kind = LIMIT_KINDS[LIMIT_COLOURS.index(to_hex(patch.get_facecolor()))].replace("_", " ")
+        colours = [theme.colour(kind) for kind in LIMIT_KINDS]
+        kind = LIMIT_KINDS[colours.index(to_hex(patch.get_facecolor()))].replace("_", " ")
         found.setdefault(kind, []).append(patch.get_height())
     return found
 

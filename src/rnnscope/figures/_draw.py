@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base.errors import require, unknown
-from rnnscope.figures._style import Backend
+from rnnscope.figures.renderers import Backend
 
 if TYPE_CHECKING:
     import xarray

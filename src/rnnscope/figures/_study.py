@@ -89,12 +89,3 @@ def plural(n: int, word: str) -> str:
     ('1 pair', '7 pairs')
     """
     return f"{n} {word}{'' if n == 1 else 's'}"
-
-
-def short(value: float) -> str:
-    """A number of three digits; one that is without limit is never reached.
-
-    >>> short(0.12345), short(float("inf"))
-    ('0.123', 'never')
-    """
-    return "never" if np.isinf(value) else f"{value:.3g}"

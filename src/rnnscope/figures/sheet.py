@@ -231,7 +231,7 @@ class Axis:
         known = np.concatenate([np.asarray(each, dtype=float).ravel() for each in values] or [np.empty(0)])
         known = known[np.isfinite(known) & ((known > 0) | (scale == "linear"))]
         if not known.size:
-            return cls(label, range=(0.0, 1.0), **settings)
+            return cls(label, scale, (0.1 if scale == "log" else 0.0, 1.0), **settings)
         low, high = float(known.min()), float(known.max())
         if scale == "log":
             room = max(1.1, (high / low) ** 0.03)
@@ -332,8 +332,9 @@ class Sheet:
 
     @property
     def places(self) -> dict[tuple[int, int], Panel]:
-        """By row and column, in reading order, a panel that stands there."""
-        return dict(sorted(((panel.row, panel.column), panel) for panel in reversed(self.shown)))
+        """By row and column, in reading order, a panel that stands there: of those that are shown, if any is."""
+        found = {(panel.row, panel.column): panel for panel in (*reversed(self.panels), *reversed(self.shown))}
+        return {at: found[at] for at in sorted(found)}
 
     @property
     def keys(self) -> list[Mark]:

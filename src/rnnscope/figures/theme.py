@@ -203,6 +203,15 @@ def number(value: float, *, power: bool = False) -> str:
     return ten if float(digits) == 1 else f"{float(digits):g}·{ten}"
 
 
+def short(value: float) -> str:
+    """A number of three digits; one that is without limit is never reached.
+
+    >>> short(0.12345), short(float("inf"))
+    ('0.123', 'never')
+    """
+    return "never" if math.isinf(value) else f"{value:.3g}"
+
+
 def _power_of_ten(exponent: float) -> str:
     return "10" + f"{exponent:g}".translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 

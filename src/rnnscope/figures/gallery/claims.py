@@ -86,9 +86,9 @@ class _Row:
         measured = "not measured"
         if known.size:
             middle = known[(known.size - 1) // 2 : known.size // 2 + 1].mean()
-            measured = _study.short(middle)
-            if known.size > 1 and not _study.short(known[0]) == _study.short(known[-1]) == measured:
-                measured += f" [{_study.short(known[0])}, {_study.short(known[-1])}]"
+            measured = theme.short(middle)
+            if known.size > 1 and not theme.short(known[0]) == theme.short(known[-1]) == measured:
+                measured += f" [{theme.short(known[0])}, {theme.short(known[-1])}]"
         threshold = float(claim["threshold"])
         sign = _DIRECTIONS[str(claim["direction"].item())]
         wanted = f"{sign}\u00a0{threshold:.3g}" if np.isfinite(threshold) else "–"

@@ -67,7 +67,7 @@ def timelines(
 
     Args:
         runs: some runs.
-        results: for each run results that are at hand, by probe, and ``"summary"`` of the orbits.
+        results: for each run results that are at hand, by probe, and ``"summary"`` of the orbits; None: to be left out.
         tracks: names of tracks; None: those of each run that were measured.
         backend: ``"matplotlib"`` or ``"plotly"``.
 
@@ -110,8 +110,10 @@ def _data(run: "Run", sources: Sequence[str], known: dict[str, Any], *, wanted: 
     """The first of the sources that the run has; None if it has none, or if that is an error, the run's own."""
     for source in sources:
         probe = "orbits" if source == "summary" else source
-        if source in known and known[source] is not None:
-            return known[source]
+        if source in known:
+            if known[source] is not None:
+                return known[source]
+            continue
         if source == "scalars":
             has_loss = "loss" in run.scalars and bool(run.scalars["loss"].notna().any())
             return run.scalars if has_loss or wanted else None

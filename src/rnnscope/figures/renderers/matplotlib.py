@@ -37,18 +37,19 @@ def draw(sheet: s.Sheet) -> Figure:
             for at, mark in enumerate(panel.marks):
                 DRAW[type(mark)](own, mark, {"zorder": 2 + 0.01 * at, "scale": sheet.colours})
         bottom = {column: max(row for row, other in axes if other == column) for _, column in axes}
-        for place, panel in sheet.places.items():
-            _dress(axes[place], panel, bottom[place[1]], 1 + max(bottom))
+        for place in axes:
+            _dress(axes[place], sheet.places[place], bottom[place[1]], 1 + max(bottom))
         figure.align_ylabels([own for own in axes.values() if own.name != "3d"])
         if sheet.y_label:
             figure.supylabel(sheet.y_label, fontsize=7.5)
-        _colour_bar(figure, [axes[at] for at, panel in sheet.places.items() if panel.coloured], sheet.colours)
+        coloured = [axes[at] for at, panel in sheet.places.items() if panel.coloured]
+        _colour_bar(figure, coloured or list(axes.values()), sheet.colours)
         legend_above(figure, [_handle(mark) for mark in sheet.keys])
     return figure
 
 
 def _places(sheet: s.Sheet) -> "tuple[Figure, dict[tuple[int, int], Axes]]":
-    places = sheet.places
+    places = {at: panel for at, panel in sheet.places.items() if panel in sheet.shown}
     n_rows, n_columns = (max(place[at] for place in places) + 1 for at in (0, 1))
     heights = [max([p.height for at, p in places.items() if at[0] == row] or [0.1]) for row in range(n_rows)]
     headings = [max([_n_lines(p) for at, p in places.items() if at[0] == row] or [0]) for row in range(n_rows)]
