@@ -93,10 +93,10 @@ def test_a_frame_for_each_epoch_that_moves_only_the_current_marks(attractors):
     assert [frame.name for frame in figure.frames] == [step.args[0][0] for step in figure.layout.sliders[0].steps]
     for row, frame in enumerate(figure.frames):
         for trace, at, part in zip(frame.traces, range(2), frame.data, strict=True):
-            np.testing.assert_allclose(part.x, data["multiplier_real"].values[row, at, 0])
+            np.testing.assert_allclose(part.x, data["multiplier_real"].values[row, at, 0], rtol=1e-6)
             assert figure.data[trace].marker.color == "#dd9420"
     now = figure.data[figure.frames[0].traces[0]]
-    np.testing.assert_allclose(now.x, data["multiplier_real"].values[-1, 0, 0])
+    np.testing.assert_allclose(now.x, data["multiplier_real"].values[-1, 0, 0], rtol=1e-6)
 
 
 def test_on_paper_early_epochs_lie_small_on_late_ones_and_each_of_a_few_has_its_own_colour():

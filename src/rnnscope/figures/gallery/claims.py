@@ -9,6 +9,7 @@ import numpy as np
 from rnnscope.base.errors import unknown
 from rnnscope.figures import _study, theme
 from rnnscope.figures.renderers import Backend
+from rnnscope.figures.theme import short
 
 if TYPE_CHECKING:
     import xarray
@@ -86,9 +87,9 @@ class _Row:
         measured = "not measured"
         if known.size:
             middle = known[(known.size - 1) // 2 : known.size // 2 + 1].mean()
-            measured = theme.short(middle)
-            if known.size > 1 and not theme.short(known[0]) == theme.short(known[-1]) == measured:
-                measured += f" [{theme.short(known[0])}, {theme.short(known[-1])}]"
+            measured = short(middle)
+            if known.size > 1 and not short(known[0]) == short(known[-1]) == measured:
+                measured += f" [{short(known[0])}, {short(known[-1])}]"
         threshold = float(claim["threshold"])
         sign = _DIRECTIONS[str(claim["direction"].item())]
         wanted = f"{sign}\u00a0{threshold:.3g}" if np.isfinite(threshold) else "–"

@@ -81,9 +81,11 @@ def _on_screen(spectra: Spectra) -> Sheet:
     panels, words = [], []
     for at, spectrum in enumerate(spectra.panels):
         epochs = spectra.epochs[spectrum.row]
-        real, imag, everything = np.real(spectrum.multiplier), np.imag(spectrum.multiplier), np.arange(epochs.size)
+        everything = np.arange(epochs.size)
         hover = "epoch {epoch:.0f}\nμ = {x:.4g} + {y:.4g} i"
-        trail = Points(real, imag, size=0.6, values=epochs, opacity=0.5, facts={"epoch": epochs}, hover=hover)
+        trail = Points(
+            *_parts(spectrum.multiplier), size=0.6, values=epochs, opacity=0.5, facts={"epoch": epochs}, hover=hover
+        )
         now = _signs(spectrum, everything, size=1.5, role="rests", frame=spectrum.row if n > 1 else None)
         remark = _remark(spectra, spectrum)
         words.append(spectrum.words + (f" – {remark}" if remark else ""))
@@ -113,14 +115,20 @@ def _signs(spectrum: Spectrum, order: np.ndarray, **look: Any) -> list[Mark]:
     found: list[Mark] = []
     for code in np.unique(spectrum.symbol).tolist():
         own = order[spectrum.symbol[order] == code]
-        chosen = {name: value[own] if isinstance(value, np.ndarray) else value for name, value in look.items()}
+        chosen: dict[str, Any] = {
+            name: value[own] if isinstance(value, np.ndarray) else value for name, value in look.items()
+        }
         multiplier = spectrum.multiplier[own]
         facts = {"size": np.abs(multiplier)}
         hover = "μ = {x:.4g} + {y:.4g} i\n|μ| = {size:.4g}\n" + SYMBOLS[code]
-        found.append(
-            Points(np.real(multiplier), np.imag(multiplier), facts=facts, hover=hover, **_shape(code), **chosen)
-        )
+        found.append(Points(*_parts(multiplier), facts=facts, hover=hover, **_shape(code), **chosen))
     return found
+
+
+def _parts(multiplier: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """In the precision of a page."""
+    with np.errstate(over="ignore"):
+        return np.real(multiplier).astype(np.float32), np.imag(multiplier).astype(np.float32)
 
 
 def _shape(code: int) -> dict[str, Any]:

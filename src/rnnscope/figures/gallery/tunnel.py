@@ -82,11 +82,11 @@ def _sheet(tunnel: Tunnel, *, flat: bool, paper: bool) -> Sheet:
 
 
 def _deep(planes: Planes, tunnel: Tunnel) -> Panel:
-    epochs = planes.motion_epochs.astype(np.float32)
-    said = "epoch {x:.0f}\nvalue {z:.4g}\nchange {y:.3g}"
+    epochs = planes.motion_epochs
+    said = "epoch {x}\nvalue {z:.4g}\nchange {y:.3g}"
     motion = Points3D(epochs, planes.motion_changes, planes.motion_values, values=epochs, hover=said)
     thread = strokes(*tunnel.strokes(planes), planes.rest_values)
-    rest_epochs = np.repeat(planes.rest_epochs, 3).astype(np.float32)
+    rest_epochs = np.repeat(planes.rest_epochs, 3)
     rests = Path3D(
         thread.x, np.zeros(thread.x.shape, np.float32), thread.y, values=rest_epochs,
         hover="epoch {epoch:.0f}\nsettled at {z:.4g}", facts={"epoch": rest_epochs},
@@ -104,7 +104,7 @@ def _deep(planes: Planes, tunnel: Tunnel) -> Panel:
 
 def _flat(planes: Planes, tunnel: Tunnel, *, labelled: bool) -> Panel:
     def told(epochs: np.ndarray, hover: str) -> dict[str, Any]:
-        return {"values": epochs.astype(np.float32), "facts": {"epoch": epochs}, "hover": "epoch {epoch:.0f}\n" + hover}
+        return {"values": epochs, "facts": {"epoch": epochs}, "hover": "epoch {epoch:.0f}\n" + hover}
 
     motion = told(planes.motion_epochs, "value {x:.4g}\nchange {y:.3g}")
     rests = told(planes.rest_epochs, "settled at {x:.4g}")

@@ -93,9 +93,10 @@ def said(mark: s.Mark) -> dict[str, Any]:
     }
     if mark.facts:
         facts = [np.asarray(values) for values in mark.facts.values()]
-        numeric = all(values.dtype.kind in "fiub" for values in facts)
+        kinds = {values.dtype.kind for values in facts}
+        kind = object if kinds - {*"fiub"} else np.float32 if "f" in kinds else None
         with np.errstate(over="ignore"):
-            told = [values.astype(np.float32 if numeric else object) for values in facts]
+            told = [values if kind is None else values.astype(kind) for values in facts]
         found["customdata"] = np.stack(told, axis=-1)
     return found
 
