@@ -87,7 +87,7 @@ def _cost(data: "xarray.Dataset", x: Axis, origin: str, *, row: int) -> Panel:
     s, cost = data["s"].values, data["cost"].values
     with np.errstate(invalid="ignore"):
         minima = np.flatnonzero((cost[1:-1] < cost[:-2]) & (cost[1:-1] < cost[2:])) + 1
-    at = np.abs(s).argmin(keepdims=True) if s.min() <= 0 <= s.max() else np.empty(0, int)
+    at = np.array([np.abs(s).argmin()] if s.min() <= 0 <= s.max() else [], dtype=int)
     y = _axis(cost, at)
     foot = y.range[0] if y.scale == "log" and y.range else -np.inf
     below = np.flatnonzero(cost < foot)

@@ -39,7 +39,7 @@ def _sheet(plane: Plane) -> Sheet:
     if plane.path is not None:
         x, y, epochs = plane.path
         below = np.abs(plane.s2[:, None] - y).argmin(0), np.abs(plane.s1[:, None] - x).argmin(0)
-        above = plane.level[below] + _ABOVE * np.subtract(*plane.limits[::-1])
+        above = plane.level[below] + _ABOVE * (plane.limits[1] - plane.limits[0])
         said: dict[str, Any] = {"facts": {"epoch": epochs}, "hover": "epoch {epoch:.0f}"}
         marks.append(Path3D(x, y, above, role="path", **said))
     x_axis, y_axis = (Axis(label, n_ticks=4) for label in plane.labels)

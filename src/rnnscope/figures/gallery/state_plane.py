@@ -58,5 +58,5 @@ def state_plane(
     require(len(values), "orbits", "at least one finite sample", "none")
     places = [values[:, at] for at in chosen]
     dots = Points(*places, shape="dot", size=0.6, role="oscillates")
-    axes = (Axis.over(labels[at], place, n_ticks=5) for at, place in zip(chosen, places, strict=True))
-    return render(Sheet((Panel((dots,), *axes, height=2.4),)), backend)
+    across, up = (Axis.over(labels[at], place, n_ticks=5) for at, place in zip(chosen, places, strict=True))
+    return render(Sheet((Panel((dots,), across, up, height=2.4),)), backend)

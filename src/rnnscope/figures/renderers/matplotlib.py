@@ -42,7 +42,8 @@ def draw(sheet: s.Sheet) -> Figure:
         figure.align_ylabels([own for own in axes.values() if own.name != "3d"])
         if sheet.y_label:
             figure.supylabel(sheet.y_label, fontsize=7.5)
-        _colour_bar(figure, [axes[at] for at, panel in sheet.places.items() if panel.coloured], sheet.colours)
+        coloured = [axes[at] for at, panel in sheet.places.items() if panel.coloured]
+        _colour_bar(figure, coloured or list(axes.values()), sheet.colours)
         legend_above(figure, [_handle(mark) for mark in sheet.keys])
     return figure
 
