@@ -158,8 +158,3 @@ def _merged(keys: list[Mark]) -> tuple[Mark, ...]:
         elif mark.name not in found[name].name.split(" / "):
             found[name] = replace(found[name], name=f"{found[name].name} / {mark.name}")
     return tuple(sorted(found.values(), key=lambda mark: mark.role in _LAST))
-
-
-def finite(values: np.ndarray) -> bool:
-    """Whether there is a finite value."""
-    return bool(np.isfinite(values).any())
