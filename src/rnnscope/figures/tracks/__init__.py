@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rnnscope.base import catalogue
 from rnnscope.base.errors import unknown
 from rnnscope.figures import theme
