@@ -286,6 +286,35 @@ def test_logarithms_keep_masks_and_order(numbers):
     assert (np.diff(found[known][np.argsort(values[known], kind="stable")]) >= 0).all()
 
 
+anything = st.lists(
+    st.floats(allow_nan=True, allow_infinity=True) | st.floats(0, 1) | st.just(0.0), min_size=3, max_size=30
+).filter(lambda numbers: np.isfinite(numbers).any())
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(anything)
+def test_any_costs_along_a_line_are_drawn(numbers):
+    s, cost = np.linspace(-1, 1, len(numbers)), np.array(numbers)
+    figure = rs.figures.cost_line(xr.Dataset({"cost": ("s", cost)}, {"s": s}), backend="recording")
+    (line,), (panel,) = figure.marks(Line), figure.sheet.panels
+    np.testing.assert_array_equal(line.facts["cost"], cost)
+    if panel.y.scale == "log":
+        below = {x for edge in figure.marks(Edge) for x in edge.x}
+        assert panel.y.range is not None
+        assert below == set(s[cost < panel.y.range[0]])
+
+
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(anything)
+def test_any_costs_on_a_plane_are_drawn(numbers):
+    cost = np.array(numbers)[None] * np.ones((2, 1))
+    plane = xr.Dataset({"cost": (("s2", "s1"), cost)}, {"s1": np.arange(len(numbers)), "s2": np.arange(2)})
+    for name in ("cost-plane", "cost-surface"):
+        (surface,) = rs.figures.load(name)(plane, backend="recording").marks(Surface)
+        np.testing.assert_array_equal(surface.facts["cost"], cost)
+        np.testing.assert_array_equal(np.isfinite(surface.z), np.isfinite(cost))
+
+
 def test_drawn_from_a_run(run_copy):
     run_copy.probe("smoothness", epochs=[0, 6])
     run_copy.probe(Landscape(n_points=4, n_between=1))

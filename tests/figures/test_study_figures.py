@@ -331,6 +331,12 @@ def test_error_horizon_leaves_out_what_is_not_finite_and_says_so():
         rs.figures.error_horizon(data.assign(error=data["error"] * np.nan), quantity="error")
 
 
+def test_many_panels_name_their_axis_once_on_a_screen():
+    few, many = (rs.figures.error_horizon(make_continuation(tuple("abcdefg")[:n], 1), backend="plotly") for n in (3, 7))
+    assert words(few).count("horizon (training lengths)") == 3
+    assert words(many).count("horizon (training lengths)") == 1
+
+
 def test_error_horizon_misuse():
     data = make_continuation()
     wrong: Any = "errors"

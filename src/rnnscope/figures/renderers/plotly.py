@@ -128,7 +128,9 @@ class _Rows:
             return {place.scene: {"domain": {"x": across, "y": down}, **_scene(panel, panel.z)}}
         lowest = row == max(other for other, where in self.sheet.places if where == column)
         picture = any(isinstance(mark, s.Density) for mark in panel.marks)
-        x = self._axis("x", place, panel.x, across, outer=lowest) | ({"constrain": "range"} if picture else {})
+        narrow = self.n_columns > 3 and panel.x.shared and column != self.n_columns // 2
+        along = replace(panel.x, label="") if narrow else panel.x  # narrow panels name it once, in the middle
+        x = self._axis("x", place, along, across, outer=lowest) | ({"constrain": "range"} if picture else {})
         y = self._axis("y", place, panel.y, down, outer=column == 0) | ({"scaleanchor": False} if picture else {})
         if panel.equal:
             x, y = x | {"constrain": "domain"}, y | {"constrain": "domain", "scaleanchor": place.x, "scaleratio": 1}
