@@ -4,10 +4,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rnnscope as rs
-from rnnscope.figures._limit_kinds import LIMIT_COLOURS, LIMIT_SCREEN_COLOURS
-from rnnscope.figures._stacks import EMPTY, LEVELS, Stacks, apportion
+from rnnscope.figures import theme
+from rnnscope.figures._shares import EMPTY, LEVELS, apportion
+from rnnscope.figures.sheet import Cells
 from rnnscope.findings.kinds import LIMIT_KINDS
-from rnnscope.findings.reading import by_step
 
 BACKENDS = ("matplotlib", "plotly")
 
@@ -17,6 +17,12 @@ def render(figure):
         figure.canvas.draw()
     else:
         figure.to_json()
+
+
+def cells_of(attractors):
+    """What the map draws."""
+    (cells,) = rs.figures.attractor_map(attractors, backend="recording").marks(Cells)
+    return cells
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -37,19 +43,26 @@ def test_one_network_alone_and_inputs_of_several_channels(attractors, backend):
     render(rs.figures.attractor_map(vectors, backend=backend))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_axis_of_the_inputs_is_named(attractors, backend):
+    figure = rs.figures.attractor_map(attractors(), backend=backend)
+    label = figure.axes[0].get_ylabel() if backend == "matplotlib" else figure.layout.yaxis.title.text
+    assert label == ("ω" if backend == "matplotlib" else "input frequency ω (rad/step)")
+
+
 def test_one_attractor_everywhere_is_one_level_in_the_order_of_the_inputs(attractors):
     kinds = np.arange(8).reshape(2, 4, 1)
-    stacks = Stacks.of(attractors(n_epochs=2, kinds=kinds).isel(input=[2, 0, 3, 1]))
-    assert stacks.n_levels == 1
-    np.testing.assert_array_equal(stacks.levels, kinds[..., 0].T)
+    stacks = cells_of(attractors(n_epochs=2, kinds=kinds).isel(input=[2, 0, 3, 1]))
+    assert stacks.grid.dy == 1
+    np.testing.assert_array_equal(stacks.codes, kinds[..., 0].T)
     assert stacks.words[3, 1] == "undetermined"
 
 
 def test_a_cell_is_split_by_the_share_of_the_starts(attractors):
     kinds = np.array([[[0, 0, 4], [2, -1, -1]]])
     fractions = np.array([[[0.5, 0.25, 0.25], [1.0, np.nan, np.nan]]])
-    stacks = Stacks.of(attractors(n_epochs=1, n_inputs=2, n_attractors=3, kinds=kinds, fractions=fractions))
-    first, second = stacks.levels.reshape(2, LEVELS)
+    stacks = cells_of(attractors(n_epochs=1, n_inputs=2, n_attractors=3, kinds=kinds, fractions=fractions))
+    first, second = stacks.codes.reshape(2, LEVELS)
     assert first.tolist() == [0] * 9 + [EMPTY] + [0] * 5 + [EMPTY] + [4] * 5 + [EMPTY] * 3
     assert second.tolist() == [2] * 21 + [EMPTY] * 3
     assert stacks.words[0, 0] == "fixed point 50 %, fixed point 25 %, chaos 25 %"
@@ -62,32 +75,34 @@ def test_an_attractor_of_one_start_at_one_of_thousands_of_epochs_is_seen(attract
     kinds[1234, 0, 1] = 4
     fractions = np.where(kinds == -1, np.nan, 1.0)
     fractions[1234, 0] = 7 / 8, 1 / 8
-    stacks = Stacks.of(attractors(n_epochs=4000, n_inputs=1, kinds=kinds, fractions=fractions))
-    columns = np.flatnonzero((stacks.levels == 4).any(0))
+    data = attractors(n_epochs=4000, n_inputs=1, kinds=kinds, fractions=fractions)
+    stacks = cells_of(data)
+    columns = np.flatnonzero((stacks.codes == 4).any(0))
     assert columns.size == 1
-    assert abs(columns[0] / stacks.levels.shape[1] - 1234 / 4000) < 0.002
-    assert stacks.kinds == [2, 4]
+    assert abs(columns[0] / stacks.codes.shape[1] - 1234 / 4000) < 0.002
+    words = rs.figures.attractor_map(data, backend="recording").legend
+    assert words == ["closed curve", "chaos", "cells: share of the starts"]
 
 
 def test_epochs_that_were_not_looked_at_are_a_gap(attractors):
     data = attractors(n_epochs=8, n_attractors=1).assign_coords(epoch=("step", [0, 1, 2, 3, 60, 61, 62, 63]))
-    stacks = Stacks.of(data)
-    assert (stacks.levels[:, 10:50] == EMPTY).all()
+    stacks = cells_of(data)
+    assert (stacks.codes[:, 10:50] == EMPTY).all()
     assert (stacks.words[:, 10:50] == "not looked at").all()
-    assert (stacks.levels[:, :4] == 0).all()
+    assert (stacks.codes[:, :4] == 0).all()
 
 
 def test_very_many_attractors_are_merged_by_kind(attractors):
     kinds = np.zeros((1, 1, 27), int)
     kinds[..., -1] = 4
-    stacks = Stacks.of(attractors(n_epochs=1, n_inputs=1, n_attractors=27, kinds=kinds))
-    assert set(np.unique(stacks.levels)) == {0, 4, EMPTY}
-    assert (stacks.levels == 4).sum() == 1
+    stacks = cells_of(attractors(n_epochs=1, n_inputs=1, n_attractors=27, kinds=kinds))
+    assert set(np.unique(stacks.codes)) == {0, 4, EMPTY}
+    assert (stacks.codes == 4).sum() == 1
 
 
 def test_no_attractor_anywhere_draws_nothing(attractors):
     data = attractors(n_epochs=2, kinds=np.full((2, 4, 2), -1))
-    assert (Stacks.of(data).levels == EMPTY).all()
+    assert (cells_of(data).codes == EMPTY).all()
     for backend in BACKENDS:
         render(rs.figures.attractor_map(data, backend=backend))
 
@@ -112,9 +127,9 @@ def test_every_kind_that_is_there_is_drawn_and_no_other(attractors, data):
     kinds = np.array(data.draw(st.lists(st.integers(-1, 7), min_size=size, max_size=size)))
     kinds = kinds.reshape(n_epochs, n_inputs, n_attractors)
     made = attractors(n_epochs=n_epochs, n_inputs=n_inputs, n_attractors=n_attractors, kinds=kinds)
-    stacks = Stacks.of(by_step(made))
+    stacks = cells_of(made)
     for at in range(n_inputs):
-        rows = stacks.levels.reshape(n_inputs, stacks.n_levels, -1)[at]
+        rows = stacks.codes.reshape(n_inputs, round(1 / stacks.grid.dy), -1)[at]
         assert set(np.unique(rows)) - {EMPTY} == set(kinds[:, at].ravel()) - {-1}
     for backend in BACKENDS:
         render(rs.figures.attractor_map(made, backend=backend))
@@ -130,8 +145,9 @@ BLINDNESS = {
 
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
-@pytest.mark.parametrize("colours", [LIMIT_COLOURS, LIMIT_SCREEN_COLOURS])
-def test_any_two_kinds_are_told_apart_whatever_the_colour_blindness(colours, blindness):
+@pytest.mark.parametrize("screen", [False, True])
+def test_any_two_kinds_are_told_apart_whatever_the_colour_blindness(screen, blindness):
+    colours = [theme.colour(kind, screen=screen) for kind in LIMIT_KINDS]
     rgb = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in colours]) / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(linear @ np.array(BLINDNESS[blindness]).T, 0, 1)

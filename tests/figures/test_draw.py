@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import rnnscope as rs
 from rnnscope.base.errors import RunError
-from rnnscope.figures._orbit_layers import MAX_COLUMNS, make_columns
+from rnnscope.figures._columns import MAX_COLUMNS, make_columns
 
 OTHERS = (
     "compare-orbits",  # of several runs

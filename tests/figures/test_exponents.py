@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import rnnscope as rs
-from rnnscope.figures._limit_kinds import LIMIT_COLOURS
+from rnnscope.figures.sheet import Line
 
 BACKENDS = ("matplotlib", "plotly")
 
@@ -58,18 +58,25 @@ def test_nothing_known(attractors, backend):
 def test_a_stroke_for_each_attractor_and_exponent_in_the_colour_of_its_kind(attractors):
     kinds = np.array([[[0, 4]], [[0, -1]]])
     data = attractors(n_epochs=2, n_inputs=1, kinds=kinds)
-    axes = rs.figures.exponents(data, n_exponents=2).axes[0]
+    recording = rs.figures.exponents(data, n_exponents=2, backend="recording")
     drawn = {}
-    for lines in axes.collections:
-        if hasattr(lines, "get_segments"):
-            colour = "#" + "".join(f"{round(255 * part):02x}" for part in lines.get_color()[0][:3])
-            drawn.setdefault(colour, []).extend(segment[:, 1].tolist() for segment in lines.get_segments())
+    for line in recording.marks(Line):
+        ends = line.y.reshape(-1, 3)
+        np.testing.assert_array_equal(ends[:, 0], ends[:, 1])
+        drawn.setdefault(line.role, []).extend(ends[:, 0].tolist())
     values = data["lyapunov_exponent"].values[:, 0, :, :2]
-    wanted = {LIMIT_COLOURS[0]: values[:, 0].ravel(), LIMIT_COLOURS[4]: values[0, 1]}
+    wanted = {"fixed_point": values[:, 0].ravel(), "chaos": values[0, 1]}
     assert set(drawn) == set(wanted)
-    for colour, heights in wanted.items():
-        np.testing.assert_allclose(sorted(left for left, _ in drawn[colour]), np.sort(heights))
-    assert axes.get_ylabel() == "λ1 ≥ λ2 (nat/step)"
+    for role, heights in wanted.items():
+        np.testing.assert_allclose(np.sort(drawn[role]), np.sort(heights), rtol=1e-6)
+    assert recording.sheet.panels[0].y.label == "λ1 ≥ λ2 (nat/step)"
+
+
+def test_which_exponent_a_line_is_can_be_seen_and_is_told(attractors):
+    recording = rs.figures.exponents(attractors(), backend="recording")
+    assert {"λ1", "λ2", "λ3"} <= set(recording.legend)
+    looks = {(mark.weight, mark.opacity) for mark in recording.marks(Line)}
+    assert len(looks) == 3
 
 
 def test_a_band_is_one_standard_error_on_either_side(attractors):
@@ -89,7 +96,7 @@ def test_starts_of_a_lyapunov_result_by_their_status(backend):
         words = [text.get_text() for text in figure.legends[0].get_texts()]
     else:
         words = [trace.name for trace in figure.data if trace.name]
-    assert words[:2] == ["converged", "not converged"]
+    assert {"converged", "not converged"} < set(words)
     assert "diverged" not in words
 
 

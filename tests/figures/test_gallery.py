@@ -9,8 +9,8 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from plotly.graph_objects import Figure as PlotlyFigure
 
 import rnnscope as rs
-from rnnscope.figures._kinds import Strip
-from rnnscope.figures._style import loss_ticks
+from rnnscope.figures import theme
+from rnnscope.figures.sheet import Cells, Edge, Points
 from rnnscope.findings.endings import ending
 from rnnscope.findings.kinds import KINDS
 
@@ -73,9 +73,8 @@ def test_the_kind_map_shows_the_kinds_of_the_summary_in_the_order_of_the_inputs(
 
 
 def test_kinds_are_told_apart_in_grey():
-    from rnnscope.figures._style import KIND_COLOURS, SCREEN_COLOURS
-
-    for colours in (KIND_COLOURS, SCREEN_COLOURS):
+    for screen in (False, True):
+        colours = [theme.colour(kind, screen=screen) for kind in KINDS]
         rgb = np.array([[int(colour[at : at + 2], 16) for at in (1, 3, 5)] for colour in colours]) / 255
         luminance = (rgb**2.2) @ [0.2126, 0.7152, 0.0722]
         lightness = np.sort(116 * np.cbrt(luminance) - 16)
@@ -106,11 +105,12 @@ def test_the_frequency_is_the_median_over_the_last_epochs_with_its_range(orbits,
     told = summary(orbits(n_epochs=60))
     told["frequency"][-1, 3, 0] = 9.0
     told["input_kind"][:, 0] = 0
-    trace = rs.figures.frequency(told, backend="plotly").data[1]
+    (points,) = rs.figures.frequency(told, backend="recording").marks(Points)
     last = told["frequency"].isel(step=slice(-20, None)).values[:, 1:]
-    np.testing.assert_allclose(trace.y, np.nanmedian(last, axis=(0, 2)))
-    assert (trace.y + trace.error_y.array)[2] == 9.0
-    assert trace.name == "learned, last 20 epochs looked at"
+    np.testing.assert_allclose(points.y, np.nanmedian(last, axis=(0, 2)))
+    np.testing.assert_array_equal(points.low, np.nanmin(last, axis=(0, 2)))
+    assert points.high[2] == 9.0
+    assert points.name == "learned, last 20 epochs looked at"
 
 
 def flickering(told):
@@ -134,15 +134,14 @@ def test_one_oscillating_start_at_one_epoch_is_no_learned_frequency(orbits, summ
     np.testing.assert_array_equal(end.frequency, [np.nan, 0.2, np.nan, np.nan])
     np.testing.assert_array_equal(end.highest, [np.nan, 0.2, np.nan, np.nan])
     wanted = told["wanted_frequency"].values
-    figure = rs.figures.frequency(told, backend="plotly")
-    places = {trace.name: list(trace.x) for trace in figure.data if trace.mode == "markers"}
+    figure = rs.figures.frequency(told, backend="recording")
+    places = {mark.name: list(mark.x) for kind in (Points, Edge) for mark in figure.marks(kind)}
     assert places == {
         "learned, last 20 epochs looked at": [wanted[1]],
         "mostly rests": [wanted[0], wanted[2]],
         "undetermined": [wanted[3]],
     }
-    texts = [text.get_text() for text in rs.figures.frequency(told).legends[0].get_texts()]
-    assert texts == ["equal", *places]
+    assert figure.legend == ["equal", *places]
 
 
 def test_oscillating_most_often_but_at_under_half_of_the_epochs_is_said(orbits, summary):
@@ -150,9 +149,9 @@ def test_oscillating_most_often_but_at_under_half_of_the_epochs_is_said(orbits, 
     told["input_kind"][-6:, 2] = 3
     told["input_kind"][-20:-15, 2] = 2
     told["input_kind"][-15:-6, 2] = 1
-    trace = next(t for t in rs.figures.frequency(told, backend="plotly").data if t.name.startswith("oscillates"))
-    assert trace.name == "oscillates at under half"
-    assert list(trace.x) == [told["wanted_frequency"].values[2]]
+    (edge,) = rs.figures.frequency(told, backend="recording").marks(Edge, "oscillates")
+    assert edge.name == "oscillates at under half"
+    assert list(edge.x) == [told["wanted_frequency"].values[2]]
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -187,12 +186,11 @@ def test_a_column_shows_what_is_commonest_in_it(orbits, summary):
     told = summary(orbits(n_epochs=3, n_inputs=1, n_starts=1)).isel(step=[2] * 8000)
     told = told.assign_coords(epoch=("step", np.arange(8000)))
     told["input_kind"][:, 0] = np.where(np.arange(8000) % 10 < 3, [1], [0])
-    strip = Strip.of(told)
-    assert strip.main.shape == (1, 800)
-    assert (strip.main[0, 1:-1] == 0).all()
-    assert strip.stripes is not None
-    assert (strip.stripes[0, 1:-1] == 1).all()
-    assert (strip.stripes[1:] == 4).all()
+    main, stripes = (cells.codes for cells in rs.figures.kind_map(told, backend="recording").marks(Cells))
+    assert main.shape == (1, 800)
+    assert (main[0, 1:-1] == 0).all()
+    assert (stripes[0, 1:-1] == 1).all()
+    assert (stripes[1:] == 4).all()
 
 
 @pytest.mark.parametrize("variant", ["strip", "frequency"])
@@ -232,10 +230,11 @@ def test_no_loss_at_all(scalars):
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.2, 0.21), (0.02, 0.6), (1e-9, 1e3), (5.0, 6.0), (1e-300, 1e300)])
-def test_loss_ticks_are_few_and_inside(low, high):
-    ticks = loss_ticks(low, high)
+def test_ticks_of_a_logarithmic_axis_are_few_and_inside(low, high):
+    ticks = theme.log_ticks(low, high)
     assert 2 <= len(ticks) <= 5
-    assert all(low <= tick <= high for tick in ticks)
+    assert all(low <= tick <= high for tick, _ in ticks)
+    assert len({words for _, words in ticks}) == len(ticks)
 
 
 def test_drawing_leaves_matplotlib_as_it_was(orbits):
@@ -277,6 +276,7 @@ def test_figures_by_name():
         "phase-portrait",
         "sensitivity",
         "state-plane",
+        "timeline",
         "transient",
         "tunnel",
     ]

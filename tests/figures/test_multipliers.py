@@ -68,7 +68,7 @@ def test_only_fixed_points_and_cycles_are_drawn(attractors):
     data["multiplier_real"][:], data["multiplier_imag"][:] = 0.25, 0.5
     (panel,) = make_spectra(data, None, [5, 10], everything=True).panels
     assert panel.row.tolist() == [0] * 8
-    assert [SYMBOLS[code] for code in panel.symbol] == ["fixed point"] * 4 + ["cycle"] * 4
+    assert [SYMBOLS[code] for code in panel.symbol] == ["stable fixed point"] * 4 + ["stable cycle"] * 4
     assert set(panel.multiplier.tolist()) == {0.25 + 0.5j}
 
 
@@ -77,7 +77,11 @@ def test_fixed_points_open_if_not_stable_and_without_those_out_of_reach():
     drawn = {
         SYMBOLS[code]: np.real(panel.multiplier[panel.symbol == code]).tolist() for code in np.unique(panel.symbol)
     }
-    assert drawn == {"fixed point": [0.5, 0.3], "unstable fixed point": [1.5, 0.2], "unstable cycle": [1.2, -1.1]}
+    assert drawn == {
+        "stable fixed point": [0.5, 0.3],
+        "unstable fixed point": [1.5, 0.2],
+        "unstable cycle": [1.2, -1.1],
+    }
     for backend in BACKENDS:
         render(rs.figures.multipliers(points(), backend=backend))
 
@@ -89,9 +93,22 @@ def test_a_frame_for_each_epoch_that_moves_only_the_current_marks(attractors):
     assert [frame.name for frame in figure.frames] == [step.args[0][0] for step in figure.layout.sliders[0].steps]
     for row, frame in enumerate(figure.frames):
         for trace, at, part in zip(frame.traces, range(2), frame.data, strict=True):
-            np.testing.assert_allclose(part.x, data["multiplier_real"].values[row, at, 0])
+            np.testing.assert_allclose(part.x, data["multiplier_real"].values[row, at, 0], rtol=1e-6)
             assert figure.data[trace].marker.color == "#dd9420"
-    np.testing.assert_allclose(figure.data[2].x, data["multiplier_real"].values[-1, 0, 0])
+    now = figure.data[figure.frames[0].traces[0]]
+    np.testing.assert_allclose(now.x, data["multiplier_real"].values[-1, 0, 0], rtol=1e-6)
+
+
+def test_on_paper_early_epochs_lie_small_on_late_ones_and_each_of_a_few_has_its_own_colour():
+    recording = rs.figures.multipliers(points(n_epochs=3), backend="recording")
+    assert recording.sheet.colours is not None
+    assert recording.sheet.colours.steps == [0, 1, 2]
+    figure = rs.figures.multipliers(points(n_epochs=3))
+    signs = figure.axes[0].collections[0]
+    sizes = signs.get_sizes()
+    assert (np.diff(sizes) <= 0).all()
+    assert sizes[0] > 2 * sizes[-1]
+    assert len({tuple(colour) for colour in np.round(signs.get_facecolors(), 6)}) == 3
 
 
 def test_many_epochs_are_thinned_and_said(attractors):
@@ -130,7 +147,7 @@ def test_a_huge_multiplier_of_a_saddle_is_counted_and_does_not_set_the_axes():
     spectra = make_spectra(data, [0], None, everything=True)
     assert spectra.view.max() < 3
     assert spectra.beyond(spectra.panels[0]) == 1
-    assert "1 beyond the axis" in rs.figures.multipliers(data).axes[0].get_title(loc="left")
+    assert "1 of 180 beyond the axis" in rs.figures.multipliers(data).axes[0].get_title(loc="left")
 
 
 def test_bad_arguments_are_named(attractors, orbits):

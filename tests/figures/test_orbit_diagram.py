@@ -4,12 +4,13 @@ import zlib
 
 import numpy as np
 import pytest
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure as MatplotlibFigure
 from plotly.graph_objects import Figure as PlotlyFigure
 
 import rnnscope as rs
-from rnnscope.figures._orbit_layers import MAX_COLUMNS, N_BINS, Orbits, make_columns
+from rnnscope.figures._columns import MAX_COLUMNS, make_columns
+from rnnscope.figures._samples import N_BINS, Samples
+from rnnscope.figures.sheet import Line, Points
 
 KINDS = {"matplotlib": MatplotlibFigure, "plotly": PlotlyFigure}
 VARIANTS = {
@@ -70,8 +71,8 @@ def test_everything_diverged_is_still_a_figure_that_says_so(orbits, backend):
 def test_inputs_without_values_or_units_are_named_by_their_index(orbits, backend):
     data = orbits(n_epochs=4).drop_vars(["input_value", "wanted_frequency", "loss"])
     figure = rs.figures.orbit_diagram(data, inputs=3, backend=backend)
-    title = figure.axes[0].get_title(loc="left") if backend == "matplotlib" else figure.layout.title.text
-    assert title == "input 3"
+    matplotlib = backend == "matplotlib"
+    assert (figure.axes[0].get_title(loc="left") if matplotlib else figure.layout.annotations[0].text) == "input 3"
 
 
 def test_no_loss_no_loss_panel(orbits):
@@ -91,26 +92,36 @@ def test_the_loss_of_the_scalars_is_drawn_on_the_axis_of_the_orbits(orbits, scal
 
 def test_every_sample_in_motion_is_a_point_and_every_settled_value_a_line(orbits):
     data = orbits(n_epochs=12, n_keep=10)
-    figure = rs.figures.orbit_diagram(data, inputs=[4])
+    recording = rs.figures.orbit_diagram(data, inputs=[4], backend="recording")
     moving = data["status"].isel(input=4).values == 0
     samples = data["orbit"].isel(input=4, output=0).values
-    np.testing.assert_array_equal(figure.axes[0].get_lines()[0].get_ydata(), samples[moving].ravel())
-    lines = next(item for item in figure.axes[0].collections if isinstance(item, LineCollection))
-    drawn = {round(float(segment[0, 1]), 4) for segment in lines.get_segments()}
+    (points,) = recording.marks(Points)
+    np.testing.assert_array_equal(points.y, samples[moving].ravel())
+    (lines,) = recording.marks(Line, "settled")
+    drawn = {round(float(value), 4) for value in lines.y[::3]}
     assert drawn == {round(float(value), 4) for value in samples[~moving][:, -1]}
+
+
+def test_samples_of_few_epochs_fill_the_stretch_that_stands_for_their_epoch(orbits):
+    recording = rs.figures.orbit_diagram(orbits(n_epochs=12), inputs=[9], backend="recording")
+    (points,) = recording.marks(Points)
+    away = points.x - points.facts["epoch"]
+    assert -0.5 <= away.min() < -0.49
+    assert 0.49 < away.max() <= 0.5
+    for epoch in np.unique(points.facts["epoch"]):
+        assert np.histogram(away[points.facts["epoch"] == epoch], bins=10, range=(-0.5, 0.5))[0].min() > 30
 
 
 def test_the_density_counts_every_sample_once(orbits):
     data = orbits(n_epochs=40, n_keep=50)
-    samples = Orbits.of(data, 0)
+    samples = Samples.of(data, 0)
     limits = samples.value_range([0])
-    layers = samples.layers(0, limits, make_columns(data["epoch"].values))
+    density = samples.density(0, limits, make_columns(data["epoch"].values))
     moving = samples.status[:, 0] == 0
-    assert layers.density is not None
-    np.testing.assert_array_equal(layers.density.sum(0), moving.sum(1) * 50)
+    np.testing.assert_array_equal(density.sum(0), moving.sum(1) * 50)
     at = int(np.flatnonzero(moving.all(1))[0])
     expected, _ = np.histogram(samples.values[at, 0].astype(float), bins=N_BINS, range=limits)
-    assert np.abs(layers.density[:, at] - expected).sum() <= 2
+    assert np.abs(density[:, at] - expected).sum() <= 2
 
 
 def test_the_plotly_density_is_the_same_picture(orbits):
@@ -118,10 +129,9 @@ def test_the_plotly_density_is_the_same_picture(orbits):
     figure = rs.figures.orbit_diagram(data, inputs=[9], backend="plotly")
     image = next(trace for trace in figure.data if trace.type == "image")
     levels = decode(image.source)
-    samples = Orbits.of(data, 0)
-    layers = samples.layers(9, tuple(figure.layout.yaxis.range), make_columns(data["epoch"].values))
-    assert layers.density is not None
-    np.testing.assert_array_equal(levels > 0, layers.density > 0)
+    samples = Samples.of(data, 0)
+    density = samples.density(9, tuple(figure.layout.yaxis.range), make_columns(data["epoch"].values))
+    np.testing.assert_array_equal(levels > 0, density > 0)
     assert (image.x0, image.dx) == (1.0, 1.0)
     assert image.y0 - image.dy / 2 == pytest.approx(figure.layout.yaxis.range[0])
 
@@ -231,16 +241,16 @@ def test_plotly_has_the_loss_of_every_epoch_that_has_one(orbits, scalars):
         rs.figures.orbit_diagram(data, scalars=table, backend="plotly"),
         rs.figures.loss(table, backend="plotly"),
     ):
-        np.testing.assert_array_equal(figure.data[-1].x, table.index)
-        np.testing.assert_array_equal(figure.data[-1].y, table["loss"])
+        curve = next(trace for trace in figure.data if "loss" in (trace.hovertemplate or ""))
+        np.testing.assert_array_equal(curve.x, table.index)
+        np.testing.assert_array_equal(curve.y, table["loss"])
 
 
 def test_ten_thousand_epochs_share_columns(orbits):
     data = orbits(n_epochs=5000, n_inputs=1, n_starts=1, n_keep=30)
-    samples = Orbits.of(data, 0)
+    samples = Samples.of(data, 0)
     columns = make_columns(data["epoch"].values)
-    density = samples.layers(0, samples.value_range([0]), columns).density
-    assert density is not None
+    density = samples.density(0, samples.value_range([0]), columns)
     assert density.shape == (N_BINS, MAX_COLUMNS)
     assert density.sum(0).max() == pytest.approx(30)
 

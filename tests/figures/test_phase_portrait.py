@@ -86,7 +86,7 @@ def test_with_and_without_points_of_one_input_and_of_several(backend, vectors):
     render(rs.figures.phase_portrait(data, backend=backend))
     render(rs.figures.phase_portrait(data, points, inputs=[0, 2], backend=backend))
     alone = rs.figures.phase_portrait(data.isel(step=0, drop=True).drop_vars("epoch", errors="ignore"), backend=backend)
-    title = alone.axes[0].get_title(loc="left") if backend == "matplotlib" else alone.layout.title.text
+    title = alone.axes[0].get_title(loc="left") if backend == "matplotlib" else alone.layout.annotations[0].text
     assert title == "input 1"
 
 
@@ -154,6 +154,24 @@ def test_attractors_are_points_too_and_meet_the_orbits_at_the_same_input(attract
     elsewhere = data.assign_coords(input_value=data["input_value"] + 1)
     assert make_portraits(elsewhere, found, 5, [0]).panels[0].marks == []
     assert not panel.flows
+
+
+@pytest.mark.parametrize("shape", ["line", "ring"])
+def test_a_continuum_is_the_line_on_which_the_orbits_rest(attractors, shape):
+    angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+    ends = np.stack([np.cos(angle), np.sin(angle) if shape == "ring" else 0.5 * np.cos(angle), 0 * angle], axis=-1)
+    ends = np.unique(np.round(ends, 9), axis=0)
+    states = np.broadcast_to(ends[None, :, None], (1, len(ends), 5, 3)).copy()
+    data = orbits_of(states, status=1, epochs=[5])
+    found = attractors(n_epochs=1, n_inputs=1, n_attractors=1, kinds=np.array([[[5]]]))
+    (panel,) = make_portraits(data, found.drop_vars("input_value"), 5, None).panels
+    assert [marks.sort for marks in panel.marks] == ["continuum"]
+    assert len(panel.line) == len(ends) - 1
+    length = np.linalg.norm(np.diff(panel.line, axis=1), axis=-1).sum()
+    wanted = 23 * 2 * np.sin(np.pi / 24) if shape == "ring" else np.hypot(2, 1)
+    assert length == pytest.approx(wanted)
+    recording = rs.figures.phase_portrait(data, found.drop_vars("input_value"), backend="recording")
+    assert "line of fixed points" in recording.legend
 
 
 @pytest.mark.parametrize("n_states", [1, 2])

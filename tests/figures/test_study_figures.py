@@ -17,10 +17,10 @@ from matplotlib.textpath import text_to_path
 import rnnscope as rs
 from rnnscope import experiments
 from rnnscope.cli import main
-from rnnscope.figures import _study
+from rnnscope.figures import _study, theme
 from rnnscope.figures._draw import OF_STUDIES
-from rnnscope.figures._limit_kinds import LIMIT_COLOURS
 from rnnscope.figures.gallery.claims import _wrapped
+from rnnscope.figures.sheet import Band, Edge, Line, Points, Span
 from rnnscope.findings.kinds import LIMIT_KINDS
 
 BACKENDS = ("matplotlib", "plotly")
@@ -267,59 +267,74 @@ def test_quarters_are_those_of_the_finite_values(numbers):
         np.testing.assert_allclose(found, np.quantile(finite, [0.25, 0.5, 0.75]), rtol=1e-12, atol=1e-9)
 
 
-def median_lines(figure, panel):
-    """Median lines of a panel of the error horizon by colour: (closed, without)."""
-    if hasattr(figure, "to_json"):
-        axis = "x" if panel == 0 else f"x{panel + 1}"
-        lines = [trace for trace in figure.data if trace.mode == "lines+markers" and trace.xaxis == axis]
-        return {"closed" if line.name == "curve or cycle" else "without": np.array(line.y) for line in lines}
-    lines = [line for line in figure.axes[panel].get_lines() if line.get_marker() in ("o", "s")]
-    return {"closed" if line.get_marker() == "o" else "without": line.get_ydata() for line in lines}
+def record(name, data, **chosen):
+    return drawn(name, data, backend="recording", **chosen)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+def of_panel(recording, column, kind, row=0):
+    (panel,) = (each for each in recording.sheet.panels if (each.row, each.column) == (row, column))
+    return [mark for mark in panel.marks if isinstance(mark, kind)]
+
+
+def median_lines(recording, column):
+    """Median lines of a panel of the error horizon: (closed, without)."""
+    lines, signs = (of_panel(recording, column, kind) for kind in (Line, Points))
+    for line, sign in zip(lines, signs, strict=True):
+        np.testing.assert_array_equal(line.y, sign.y)
+    return {"closed" if sign.name == "curve or cycle" else "without": sign.y for sign in signs}
+
+
 @pytest.mark.parametrize("quantity", ["phase_free_error", "error"])
-def test_error_horizon_draws_medians_over_the_pairs_of_each_group(quantity, backend):
+def test_error_horizon_draws_medians_over_the_pairs_of_each_group(quantity):
     data = make_continuation(n_seeds=3)
-    figure = rs.figures.error_horizon(data, quantity=quantity, backend=backend)
+    figure = record("error-horizon", data, quantity=quantity)
     for panel in range(3):
         values = data[quantity].values[3 * panel : 3 * panel + 3]
         lines = median_lines(figure, panel)
         np.testing.assert_allclose(lines["closed"], np.median(values[:, 0], axis=0))
         np.testing.assert_allclose(lines["without"], np.median(values[:, 1:3].reshape(6, 3), axis=0))
-    said = words(figure)
+        closed, without = of_panel(figure, panel, Band)
+        np.testing.assert_allclose(closed.low, np.quantile(values[:, 0], 0.25, axis=0))
+        np.testing.assert_allclose(without.high, np.quantile(values[:, 1:3].reshape(6, 3), 0.75, axis=0))
+    said = " ".join(figure.words)
     for word in ("curve or cycle: 3 pairs", "neither: 6 pairs", "a constant zero output", "(training lengths)"):
         assert word in said
     assert ("best phase" in said) == (quantity == "phase_free_error")
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_error_horizon_of_inputs_outside_and_all(backend):
+def test_error_horizon_of_inputs_outside_and_all():
     data = make_continuation(("lstm",), 1)
-    outside = rs.figures.error_horizon(data, inputs="outside", backend=backend)
-    assert "curve or cycle: 1 pair" in words(outside)
-    assert "neither" not in words(outside)
+    outside = record("error-horizon", data, inputs="outside")
+    assert "curve or cycle: 1 pair" in outside.words
+    assert "neither" not in " ".join(outside.words)
     np.testing.assert_allclose(median_lines(outside, 0)["closed"], data["phase_free_error"].values[0, 3])
-    everything = words(rs.figures.error_horizon(data, inputs="all", backend=backend))
+    everything = " ".join(record("error-horizon", data, inputs="all").words)
     assert "curve or cycle: 2 pairs" in everything
     assert "left out" not in everything
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_error_horizon_leaves_out_what_is_not_finite_and_says_so(backend):
+def test_error_horizon_leaves_out_what_is_not_finite_and_says_so():
     data = make_continuation(("lstm", "gru"), 2)
     data["phase_free_error"][0, 0, 1:] = np.inf
     data["phase_free_error"][1, 0, 2] = np.nan
     data["phase_free_error"][2:, 0] = np.nan
-    figure = rs.figures.error_horizon(data, backend=backend)
+    figure = record("error-horizon", data)
     closed = median_lines(figure, 0)["closed"]
     errors = data["phase_free_error"].values
     np.testing.assert_allclose(closed, [(errors[0, 0, 0] + errors[1, 0, 0]) / 2, errors[1, 0, 1], np.nan])
     assert set(median_lines(figure, 1)) == {"without"}
-    assert "left out: 3 of 18 not finite" in words(figure)
-    assert "left out: 6 of 18 not finite" in words(figure)
+    assert "left out: 3 of 18 not finite" in figure.words
+    assert "left out: 6 of 18 not finite" in figure.words
+    for backend in BACKENDS:
+        assert "left out: 3 of 18 not finite" in words(rs.figures.error_horizon(data, backend=backend))
     with pytest.raises(ValueError, match="expected at least one positive finite error"):
-        rs.figures.error_horizon(data.assign(error=data["error"] * np.nan), quantity="error", backend=backend)
+        rs.figures.error_horizon(data.assign(error=data["error"] * np.nan), quantity="error")
+
+
+def test_many_panels_name_their_axis_once_on_a_screen():
+    few, many = (rs.figures.error_horizon(make_continuation(tuple("abcdefg")[:n], 1), backend="plotly") for n in (3, 7))
+    assert words(few).count("horizon (training lengths)") == 3
+    assert words(many).count("horizon (training lengths)") == 1
 
 
 def test_error_horizon_misuse():
@@ -336,63 +351,51 @@ def test_error_horizon_misuse():
 def test_error_horizon_holds_errors_of_zero_at_its_lower_edge():
     data = make_continuation(("lstm",), 1)
     data["phase_free_error"][0, 0] = 0.0
-    for backend in BACKENDS:
-        figure = rs.figures.error_horizon(data, backend=backend)
-        low = figure.axes[0].get_ylim()[0] if backend == "matplotlib" else 10 ** figure.layout.yaxis.range[0]
-        np.testing.assert_allclose(median_lines(figure, 0)["closed"], low)
+    figure = record("error-horizon", data)
+    np.testing.assert_allclose(median_lines(figure, 0)["closed"], figure.sheet.panels[0].y.range[0])
 
 
-def median_of_models(figure, panel):
+def median_of_models(recording, column):
     """The median lines of the accuracy by model, as rows (gap on the axis, accuracy)."""
-    if hasattr(figure, "to_json"):
-        axis = "x" if panel == 0 else f"x{panel + 1}"
-        lines = [trace for trace in figure.data if trace.mode == "lines" and trace.xaxis == axis and trace.x[0]]
-        return {line.name: np.stack([line.x, line.y], -1) for line in lines if "chance" not in line.name}
-    lines = [line for line in figure.axes[panel].get_lines() if line.get_linestyle() == "-"]
-    return dict(zip(MODELS, [line.get_xydata() for line in lines], strict=False))
+    lines, signs = (of_panel(recording, column, kind) for kind in (Line, Points))
+    assert [line.role for line in lines] == [sign.role for sign in signs]
+    return {sign.name: np.stack([line.x, line.y], -1) for line, sign in zip(lines, signs, strict=True)}
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_accuracy_draws_medians_over_seeds_and_a_point_per_network(backend):
+def test_accuracy_draws_medians_over_seeds_and_a_point_per_network():
     data = make_accuracies(n_seeds=3)
-    figure = rs.figures.accuracy(data, backend=backend)
+    figure = record("accuracy", data)
     for panel in range(3):
         values = data["accuracy"].values[:, panel].reshape(2, 3, 3)
         for at, (model, line) in enumerate(median_of_models(figure, panel).items()):
             assert model == MODELS[at]
             np.testing.assert_allclose(line[:, 1], np.median(values[:, at], axis=1))
             np.testing.assert_allclose(line[:, 0], [10, 50], atol=2)
-    said = words(figure)
-    for word in ("as long as trained (30 … 70 steps)", "2 × as long (60 … 140 steps)", "5 × as long", "chance (0.125)"):
-        assert word in said
-    assert "gap (steps)" in said
-    assert "not measured" not in said
+            np.testing.assert_array_equal(of_panel(figure, panel, Points)[at].y, values[:, at].ravel())
+    for word in ("as long as trained\n(30 … 70 steps)", "2 × as long\n(60 … 140 steps)", "chance (0.125)"):
+        assert word in figure.words
+    assert "gap (steps)" in figure.words
+    assert "not measured" not in " ".join(figure.words)
 
 
 def test_accuracy_points_of_equal_accuracy_lie_beside_one_another():
     data = make_accuracies(n_seeds=3)
     data["accuracy"][:] = 1.0
-    for backend in BACKENDS:
-        figure = rs.figures.accuracy(data, backend=backend)
-        if backend == "matplotlib":
-            points = [line.get_xdata() for line in figure.axes[0].get_lines() if line.get_linestyle() == "None"]
-        else:
-            points = [trace.x for trace in figure.data if trace.mode == "markers" and trace.text and trace.xaxis == "x"]
-        across = np.concatenate(points)
-        assert across.size == 18
-        assert np.diff(np.sort(across)).min() > 0.05
+    across = np.concatenate([points.x for points in of_panel(record("accuracy", data), 0, Points)])
+    assert across.size == 18
+    assert np.diff(np.sort(across)).min() > 0.05
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_accuracies_that_are_missing_are_left_out_and_said(backend):
+def test_accuracies_that_are_missing_are_left_out_and_said():
     data = make_accuracies(n_seeds=2)
     data["accuracy"][0, 0] = np.nan
     data["accuracy"][2:4, 1] = np.nan
-    figure = rs.figures.accuracy(data, backend=backend)
+    figure = record("accuracy", data)
     values = data["accuracy"].values
     assert median_of_models(figure, 0)["lstm"][0, 1] == values[1, 0]
     assert len(median_of_models(figure, 1)["stable-lstm"]) == 1
-    assert "3 not measured" in words(figure)
+    for backend in BACKENDS:
+        assert "3 not measured" in words(rs.figures.accuracy(data, backend=backend))
 
 
 def test_the_axis_of_the_gap_is_logarithmic_where_gaps_span_much():
@@ -432,7 +435,8 @@ def parts_of(figure, row):
                 found[trace.name] = list(trace.y)
         return found
     for patch in figure.axes[row].patches:
-        kind = LIMIT_KINDS[LIMIT_COLOURS.index(to_hex(patch.get_facecolor()))].replace("_", " ")
+        colours = [theme.colour(kind) for kind in LIMIT_KINDS]
+        kind = LIMIT_KINDS[colours.index(to_hex(patch.get_facecolor()))].replace("_", " ")
         found.setdefault(kind, []).append(patch.get_height())
     return found
 
@@ -507,104 +511,69 @@ def test_the_parts_of_a_bar_add_up_to_the_median(numbers):
     np.testing.assert_allclose(total, np.median(np.sum(numbers, axis=1)), atol=1e-12)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_frequency_in_out_draws_each_network_where_it_oscillates(backend):
+def test_frequency_in_out_draws_each_network_where_it_oscillates():
     data = make_frequencies()
-    figure = rs.figures.frequency_in_out(data, backend=backend)
+    figure = record("frequency-in-out", data)
     learned = data["learned_frequency"].values[:, ::-1]
     for panel in range(3):
-        if backend == "matplotlib":
-            lines = [line for line in figure.axes[panel].get_lines() if len(line.get_xdata()) == 5]
-            drawn = np.stack([line.get_xydata() for line in lines])
-            marks = [line for line in figure.axes[panel].get_lines() if line.get_marker() == "o"]
-            filled = [line.get_xdata().tolist() for line in marks if line.get_markerfacecolor() != "white"]
-            hollow = [line.get_xdata().tolist() for line in marks if line.get_markerfacecolor() == "white"]
-            ticks = [line.get_xydata().tolist() for line in figure.axes[3 + panel].get_lines()]
-        else:
-            own = [trace for trace in figure.data if trace.xaxis == ("x" if panel == 0 else f"x{panel + 1}")]
-            lines = [trace for trace in own if trace.mode == "lines+markers"]
-            drawn = np.stack([np.stack([line.x, line.y], -1) for line in lines])
-            is_filled = np.array([np.array(line.marker.symbol) == "circle" for line in lines])
-            there = np.isfinite(drawn[..., 1])
-            filled = [list(line[each]) for line, each in zip(drawn[..., 0], is_filled & there, strict=True)]
-            hollow = [list(line[each]) for line, each in zip(drawn[..., 0], ~is_filled & there, strict=True)]
-            below = [trace for trace in figure.data if trace.xaxis == f"x{panel + 4}"]
-            ticks = [[[trace.x[0], trace.y[0]]] for trace in below]
-        np.testing.assert_allclose(drawn[..., 0], np.tile([0.1, 0.2, 0.3, 0.4, 0.5], (2, 1)))
-        np.testing.assert_allclose(drawn[..., 1], learned[2 * panel : 2 * panel + 2])
-        assert filled == [[0.2, 0.3, 0.4]] * 2
-        assert hollow == [[0.5]] * 2
-        assert ticks == [[[0.1, 0]], [[0.1, 1]]]
-    said = words(figure)
+        equal, *lines = of_panel(figure, panel, Line)
+        assert equal.x.tolist() == equal.y.tolist() == [0.1, 0.5]
+        np.testing.assert_allclose([line.x for line in lines], np.tile([0.1, 0.2, 0.3, 0.4, 0.5], (2, 1)))
+        np.testing.assert_allclose([line.y for line in lines], learned[2 * panel : 2 * panel + 2])
+        signs = of_panel(figure, panel, Points)
+        assert [sign.x.tolist() for sign in signs if sign.filled] == [[0.2, 0.3, 0.4]] * 2
+        assert [sign.x.tolist() for sign in signs if not sign.filled] == [[0.5]] * 2
+        ticks = of_panel(figure, panel, Points, row=1)
+        assert [(tick.x.tolist(), tick.y.tolist()) for tick in ticks] == [([0.1], [0]), ([0.1], [1])]
+        assert [(span.low, span.high) for span in of_panel(figure, panel, Span)] == [(0.2, 0.4)]
     for word in (
-        "seed 0", "seed 1", "closed curve or cycle", "oscillates otherwise", "equal", "trained range", "does not",
-        "wanted frequency (rad/step)", "learned frequency (rad/step)",
+        "seed 0", "seed 1", "closed curve or cycle", "oscillates otherwise", "equal", "trained range",
+        "does not\noscillate", "wanted frequency (rad/step)", "learned frequency (rad/step)",
     ):  # fmt: skip
-        assert word in said
+        assert word in figure.words
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_frequency_in_out_where_all_or_none_oscillate(backend):
+def test_frequency_in_out_where_all_or_none_oscillate():
     data = make_frequencies()
-    everywhere = rs.figures.frequency_in_out(data.isel(input=slice(4)), backend=backend)
-    assert "does not" not in words(everywhere)
-    nowhere = data.assign(learned_frequency=data["learned_frequency"] * np.nan)
-    said = words(rs.figures.frequency_in_out(nowhere, backend=backend))
-    assert "closed curve or cycle" not in said
-    assert "does not" in said
+    everywhere = record("frequency-in-out", data.isel(input=slice(4)))
+    assert "does not\noscillate" not in everywhere.words
+    nowhere = record("frequency-in-out", data.assign(learned_frequency=data["learned_frequency"] * np.nan))
+    assert "closed curve or cycle" not in nowhere.words
+    assert "does not\noscillate" in nowhere.words
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_learned_frequencies_far_beyond_the_wanted_are_triangles_at_the_upper_edge(backend):
+def test_learned_frequencies_far_beyond_the_wanted_are_triangles_at_the_upper_edge():
     data = make_frequencies(("lstm", "gru"), 1)
     data["learned_frequency"][0, [0, 2]] = [np.pi, 0.76]  # wanted 0.5, neither, and 0.3, a closed curve
-    figure = rs.figures.frequency_in_out(data, backend=backend)
-    if backend == "matplotlib":
-        assert figure.axes[0].get_ylim()[1] == figure.axes[1].get_ylim()[1] == 0.75
-        line = next(line for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 5)
-        connected = line.get_ydata()
-        triangles = [line for line in figure.axes[0].get_lines() if line.get_marker() == "^"]
-        above = {line.get_markerfacecolor() != "white": line.get_xdata().tolist() for line in triangles}
-        assert not [line for line in figure.axes[1].get_lines() if line.get_marker() == "^"]
-    else:
-        assert figure.layout.yaxis.range[1] == figure.layout.yaxis2.range[1] == 0.75
-        connected = next(trace for trace in figure.data if trace.mode == "lines+markers").y
-        (found,) = (trace for trace in figure.data if str(trace.marker.symbol).startswith("('triangle"))
-        symbols = zip(found.marker.symbol, found.x, strict=True)
-        above = {symbol == "triangle-up": [x] for symbol, x in symbols}
-        assert list(found.customdata) == [0.76, np.pi]  # the true values, to be read on hovering
-        assert "customdata" in found.hovertemplate
-        assert max(found.y) < 0.75
-    np.testing.assert_allclose(connected, [np.nan, 0.202, np.nan, 0.404, np.nan])
-    assert above == {True: [0.3], False: [0.5]}
-    assert "beyond the axis (clipped)" in words(figure)
-    assert "clipped" not in words(rs.figures.frequency_in_out(make_frequencies(), backend=backend))
+    figure = record("frequency-in-out", data)
+    assert {panel.y.range[1] for panel in figure.sheet.panels if panel.row == 0} == {0.75}
+    np.testing.assert_allclose(of_panel(figure, 0, Line)[1].y, [np.nan, 0.202, np.nan, 0.404, np.nan])
+    above = {edge.filled: (edge.x.tolist(), edge.facts["learned"].tolist()) for edge in of_panel(figure, 0, Edge)}
+    assert above == {True: ([0.3], [0.76]), False: ([0.5], [np.pi])}  # the true values, to be read on hovering
+    assert not any(edge.x.size for edge in of_panel(figure, 1, Edge))
+    assert "beyond the axis (clipped)" in figure.words
+    assert "beyond the axis (clipped)" not in record("frequency-in-out", make_frequencies()).words
 
 
 @given(st.lists(st.floats(1e-3, np.pi), min_size=5, max_size=5))
-@settings(deadline=None, derandomize=True, max_examples=20)
+@settings(deadline=None, derandomize=True, max_examples=50)
 def test_every_learned_frequency_is_drawn_once_and_within_the_axis(learned):
     data = make_frequencies(("lstm",), 1)
     data["learned_frequency"][0] = learned
-    figure = rs.figures.frequency_in_out(data, backend="plotly")
-    drawn = [trace for trace in figure.data if trace.x[0] is not None and trace.marker.symbol is not None]
-    high = figure.layout.yaxis.range[1] if max(learned) > 0.75 else np.inf
-    assert all(value <= high for trace in drawn for value in trace.y if np.isfinite(value))
-    assert sum(np.isfinite(trace.y).sum() for trace in drawn) == 5
-    assert (figure.layout.yaxis.range is None) == (max(learned) <= 0.75)
+    figure = record("frequency-in-out", data)
+    low, high = figure.sheet.panels[0].y.range
+    signs, edges = of_panel(figure, 0, Points), of_panel(figure, 0, Edge)
+    assert all(low < value < high for sign in signs for value in sign.y)
+    assert sorted(value for mark in (*signs, *edges) for value in mark.facts["learned"]) == sorted(learned)
+    assert any(edge.x.size for edge in edges) == (max(learned) > 0.75)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_more_than_six_seeds_share_a_colour(backend):
-    six, seven = (words(rs.figures.frequency_in_out(make_frequencies(n_seeds=n), backend=backend)) for n in (6, 7))
-    assert "seed 5" in six
-    figure = rs.figures.frequency_in_out(make_frequencies(n_seeds=7), backend=backend)
-    if backend == "matplotlib":
-        assert "seed" not in seven
-        colours = {line.get_color() for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 5}
-    else:
-        colours = {trace.line.color for trace in figure.data if trace.mode == "lines+markers"}
-    assert len(colours) == 1
+def test_more_than_six_seeds_share_a_colour():
+    six, seven = (record("frequency-in-out", make_frequencies(n_seeds=n)) for n in (6, 7))
+    assert "seed 5" in six.words
+    assert "seed" not in " ".join(seven.legend)
+    assert len({line.role for line in of_panel(six, 0, Line)[1:]}) == 6
+    assert len({line.role for line in of_panel(seven, 0, Line)[1:]}) == 1
 
 
 def test_frequency_in_out_misuse():

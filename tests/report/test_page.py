@@ -281,8 +281,8 @@ def test_limit_sets_stand_under_the_orbits_and_in_a_table(still_run, tmp_path):
     source = rs.write_report(still_run(limits=True), tmp_path / "report.html").read_text()
     figures = figures_of(source)
     assert set(figures) == {"main-0", "tunnel-0", "transient-0", "frequency-0", "multipliers-0"}
-    titles = [figures["main-0"]["layout"][f"yaxis{at}"]["title"]["text"] for at in (2, 3, 4, 5)]
-    assert titles == ["input frequency ω (rad/step)", "λ1 ≥ λ2 ≥ λ3<br>(nat/step)", "largest |μ|", "loss"]
+    titles = [figures["main-0"]["layout"][f"yaxis{at}"]["title"]["text"] for at in ("", 2, 3, 4)]
+    assert titles == ["loss", "output y", "input frequency ω (rad/step)", "λ1 ≥ λ2 ≥ λ3<br>(nat/step)"]
     assert len(figures["multipliers-0"]["frames"]) == 12
     text = Page(source).text
     for words in (
@@ -350,7 +350,7 @@ def test_a_few_wild_epochs_of_one_run_do_not_flatten_the_others():
     import numpy as np
     import xarray as xr
 
-    from rnnscope.figures._diagram import common_range
+    from rnnscope.figures._samples import common_range
 
     def orbits(*amplitudes):
         values = np.array(amplitudes)[:, None] * np.linspace(-1, 1, 11)

@@ -52,4 +52,6 @@ def _words(kind: Any) -> str:
         return " or ".join(inner)
     if get_origin(kind) is tuple:
         return f"{len(inner)} numbers such as [{', '.join('0123456789'[: len(inner)])}]"
-    return "whole numbers such as [0, 2]" if get_origin(kind) is Sequence else _WORDS[kind]
+    if get_origin(kind) is Sequence:
+        return "names" if inner[0] is str else "whole numbers such as [0, 2]"
+    return _WORDS[kind]

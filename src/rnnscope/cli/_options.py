@@ -36,6 +36,13 @@ Model = Annotated[str | None, option("package.module:make, a function that build
 Compile = Annotated[
     bool, option("Compile a kernel for costs at many points (small networks; needs a C++ compiler).", "--compile")
 ]
+Tracks = Annotated[
+    str | None,
+    option(
+        "Tracks of the timeline, with commas between, of: loss, orbits, kinds, exponents, multipliers, cost, gradient, "
+        "curvature, sensitivity, learning-rate."
+    ),
+]
 Output = Annotated[Path, option("File to write.", ("--output", "-o"))]
 Json = Annotated[bool, option("Print data instead of text.", "--json")]
 Debug = Annotated[bool, option("Show the traceback of an error.")]

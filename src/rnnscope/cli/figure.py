@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from rnnscope.runs import Run
 
 FIGURES = (
-    "Figure: orbit-diagram, loss (of one run or several), tunnel, kind-map, transient, frequency; of the probe "
-    "attractors: attractor-map, exponents (also of lyapunov), multipliers (also of fixedpoints), phase-portrait, "
-    "state-plane; of probes of the cost: curvature, cost-plane, cost-surface, cost-line, growth; of "
-    "the folder that reproduce wrote: claims, error-horizon, frequency-in-out, accuracy, attractor-counts."
+    "Figure: timeline (see --tracks), orbit-diagram, loss (of one run or several), tunnel, kind-map, transient, "
+    "frequency; of the probe attractors: attractor-map, exponents (also of lyapunov), multipliers (also of "
+    "fixedpoints), phase-portrait, state-plane; of probes of the cost: curvature, cost-plane, cost-surface, cost-line, "
+    "growth; of the folder that reproduce wrote: claims, error-horizon, frequency-in-out, accuracy, attractor-counts."
 )
 
 _OF_STATES = ("phase-portrait", "state-plane")
@@ -29,6 +29,7 @@ def figure(
     runs: o.Runs,
     *,
     output: o.Output,
+    tracks: o.Tracks = None,
     set: o.Changes = None,
     model: o.Model = None,
     debug: o.Debug = False,
@@ -39,7 +40,10 @@ def figure(
     from rnnscope.runs import Run
 
     backend = figures.backend_for(output)
-    settings = figure_settings(name, parse_settings(set), figures.settings_of(name, len(runs)))
+    given = parse_settings(set)
+    if tracks is not None:
+        given["tracks"] = [track.strip() for track in tracks.split(",")]
+    settings = figure_settings(name, given, figures.settings_of(name, len(runs)))
     output.parent.mkdir(parents=True, exist_ok=True)
     with named_warnings():
         tables = _tables(runs)

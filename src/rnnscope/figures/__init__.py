@@ -4,6 +4,17 @@ They compute no dynamics. Each figure is one module of ``gallery``, with a funct
 ``names`` lists them, ``load`` gives the function, ``draw`` takes the data from a run, ``draw_study`` from what a study
 has stored, ``save`` writes a file.
 
+A figure is described once and drawn by any backend. Its module turns Datasets into a ``Sheet`` of panels with axes and
+marks (``sheet``), which are arrays and what they stand for; ``theme`` says what that looks like, and one of
+``renderers`` draws it: ``render(sheet, backend)``. A module of the gallery is so
+
+- a function ``_sheet(content) -> Sheet``, without a colour and without a plotting library;
+- the public function, with ``backend``, that checks its arguments, reads the Datasets and ends with
+  ``return render(_sheet(content), backend)``.
+
+``backend="recording"`` draws nothing and returns what would be drawn, for tests. What stands on an axis of epochs is a
+**track**, one file of ``tracks``, and ``timeline`` stacks any of them.
+
 >>> names()
 ['accuracy', 'attractor-counts', 'attractor-map', 'claims', 'compare-orbits', 'cost-line', 'cost-plane', ...]
 >>> load("orbit-diagrm")
@@ -47,6 +58,8 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.phase_portrait import phase_portrait as phase_portrait
     from rnnscope.figures.gallery.sensitivity import sensitivity as sensitivity
     from rnnscope.figures.gallery.state_plane import state_plane as state_plane
+    from rnnscope.figures.gallery.timeline import timeline as timeline
+    from rnnscope.figures.gallery.timeline import timelines as timelines
     from rnnscope.figures.gallery.transient import transient as transient
     from rnnscope.figures.gallery.tunnel import tunnel as tunnel
 
@@ -57,6 +70,7 @@ _HELPERS = {
     "draw_study": "rnnscope.figures._draw",
     "save": "rnnscope.figures._save",
     "settings_of": "rnnscope.figures._draw",
+    "timelines": "rnnscope.figures.gallery.timeline",
 }
 
 

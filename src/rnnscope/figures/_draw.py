@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base.errors import require, unknown
-from rnnscope.figures._style import Backend
+from rnnscope.figures.renderers import Backend
 from rnnscope.runs import probes
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Source = str | tuple[str, dict[str, Any]]
 SOURCES: dict[str, tuple[Source, ...]] = {name: (name,) for name in probes.names()}
-_TAKEN = ("scalars", "summary")
+_TAKEN = ("scalars", "summary", "run")
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
 OF_STUDIES = {  # by figure, the table of a study that it shows
     "accuracy": "accuracies",
@@ -87,7 +87,9 @@ def draw(name: str, run: "Run | Sequence[Run]", *, backend: Backend = "matplotli
         needed = parameter.default is inspect.Parameter.empty
         if key in settings:
             continue
-        if key == "scalars":
+        if key == "run":
+            settings[key] = run
+        elif key == "scalars":
             settings[key] = run.scalars
         elif key == "summary" and needed:
             settings[key] = summarise_orbits(run.dataset("orbits"))

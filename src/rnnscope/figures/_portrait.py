@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.sparse.csgraph import minimum_spanning_tree
+from scipy.spatial.distance import cdist
 
 from rnnscope.base.errors import require
 from rnnscope.findings.reading import by_step, choose_inputs, flags, input_words, same_input
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_STARTS = 24
 _ON_THE_CIRCLE = 1e-6
+_SLOW, _CONTINUUM = 4, 5  # positions in SORTS
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +49,17 @@ class Marks:
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
-    """One input: ``orbits`` (start, time, 2), ``marks``, and unstable ``directions`` (direction, 2 ends, 2)."""
+    """One input: ``orbits`` (start, time, 2), ``marks``, unstable ``directions`` and the ``line`` (…, 2 ends, 2).
+
+    The line joins the states at which orbits came to rest on a continuum of fixed points.
+    """
 
     words: str
     short_words: str
     orbits: np.ndarray
     marks: list[Marks]
     directions: np.ndarray
+    line: np.ndarray
     flows: bool
     remarks: tuple[str, ...]
 
@@ -117,10 +124,7 @@ def make_portraits(
     states[status == meaning["diverged"]] = np.nan
     own = [None if points is None else _points_at(points, orbits, position) for position in positions]
     plane = _fit(states, [each["location"].values.astype(float) for each in own if each is not None])
-    panels = [
-        _portrait(orbits, position, plane, states[k], status[k] == meaning["diverged"], own[k])
-        for k, position in enumerate(positions)
-    ]
+    panels = [_portrait(orbits, position, plane, states[k], status[k], own[k]) for k, position in enumerate(positions)]
     drawn = [panel.orbits.reshape(-1, 2) for panel in panels] + [m.places for panel in panels for m in panel.marks]
     view = _view(np.concatenate(drawn))
     panels = [_with_directions(panel, plane, view, each) for panel, each in zip(panels, own, strict=True)]
@@ -174,9 +178,11 @@ def _portrait(
     position: int,
     plane: Plane,
     states: np.ndarray,
-    diverged: np.ndarray,
+    status: np.ndarray,
     points: "xarray.Dataset | None",
 ) -> Portrait:
+    meaning = flags(orbits["status"])
+    diverged, settled = status == meaning["diverged"], status == meaning["settled"]
     kept = states[~diverged]
     some = kept[:: -(-len(kept) // MAX_STARTS)] if len(kept) else kept
     projected = plane.project(some)
@@ -190,6 +196,7 @@ def _portrait(
         orbits=projected,
         marks=[] if points is None else _marks(points, plane),
         directions=np.empty((0, 2, 2)),
+        line=_line(points, states[settled], plane),
         flows=_flows(projected),
         remarks=tuple(filter(None, remarks)),
     )
@@ -209,12 +216,35 @@ def _sorts(points: "xarray.Dataset") -> np.ndarray:
     """Positions in ``SORTS`` of points at one input, -1 for those that are not drawn."""
     if "kind" in points and "attractor" in points.dims:
         meaning, value = flags(points["kind"]), points["kind"].values
-        return np.select([value == meaning["fixed_point"], value == meaning["cycle"]], [0, 2], -1)
+        return np.select([value == meaning[name] for name in ("fixed_point", "cycle", "continuum")], [0, 2, 5], -1)
     value, meaning = points["status"].values, flags(points["status"])
     unstable = points["stable"].values != flags(points["stable"])["stable"]
     names = ("fixed_point", "cycle", "slow_point", "continuum")
     sort = np.select([value == meaning[name] for name in names], [0 + unstable, 2 + unstable, 4, 5], -1)
     return np.where(points["reachable"].values.astype(bool), sort, -1)
+
+
+def _line(points: "xarray.Dataset | None", ends: np.ndarray, plane: Plane) -> np.ndarray:
+    """The tree of least length that joins the states (orbit, time, state) at which orbits rest on a continuum."""
+    nothing = np.empty((0, 2, 2))
+    if points is None or not ends.size:
+        return nothing
+    sorts = _sorts(points)
+    on_it, others = (points["location"].values.astype(float)[chosen] for chosen in (sorts == _CONTINUUM, sorts < _SLOW))
+    ends = np.unique(ends[:, -1][np.isfinite(ends[:, -1]).all(1)], axis=0)
+    if not len(on_it) or len(ends) < 2:
+        return nothing
+    apart = cdist(ends, ends)
+    others = others[np.isfinite(others).all(1)]
+    if len(others):
+        ends = ends[cdist(ends, others).min(1) > 1e-3 * apart.max()]
+    if "extent" in points:
+        reach = float(np.nanmax(points["extent"].values[sorts == _CONTINUUM]))
+        ends = ends[cdist(ends, on_it).min(1) <= reach]
+    tree = minimum_spanning_tree(cdist(ends, ends)).tocoo() if len(ends) > 1 else None
+    if tree is None or not tree.nnz:
+        return nothing
+    return plane.project(np.stack([ends[tree.row], ends[tree.col]], axis=1))
 
 
 def _marks(points: "xarray.Dataset", plane: Plane) -> list[Marks]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from rnnscope.base.errors import require
 from rnnscope.base.files import replacing
-from rnnscope.figures._style import DOTS_PER_INCH, PLOTLY_CONFIG, Backend, matplotlib_style
+from rnnscope.figures.renderers import Backend
+from rnnscope.figures.theme import DOTS_PER_INCH, PLOTLY_CONFIG, matplotlib_style
 
 MATPLOTLIB_ENDINGS = (".pdf", ".png", ".svg")
 PLOTLY_ENDINGS = (".html",)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._tunnel import evenly
+from rnnscope.figures._epochs import evenly
 from rnnscope.findings.reading import by_step, choose_inputs, epoch_label, flags, input_words
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MAX_EPOCHS = 60
 MANY, FAR = 50, 2.5
 _ROOM = 1.12  # around what is shown
-SYMBOLS = ("fixed point", "unstable fixed point", "cycle", "unstable cycle")
+SYMBOLS = ("stable fixed point", "unstable fixed point", "stable cycle", "unstable cycle")
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,21 +39,14 @@ class Spectra:
     epoch_label: str
     view: np.ndarray
 
-    @property
-    def present(self) -> list[int]:
-        """The symbols that occur."""
-        return [int(code) for code in np.unique(np.concatenate([panel.symbol for panel in self.panels]))]
-
-    @property
-    def colour_range(self) -> tuple[float, float]:
-        """The epochs of the first and the last colour."""
-        first, last = float(self.epochs[0]), float(self.epochs[-1])
-        return (first, last) if first < last else (first - 0.5, first + 0.5)
-
     def beyond(self, panel: Spectrum) -> int:
         """How many multipliers are not shown."""
         parts = np.array([np.real(panel.multiplier), np.imag(panel.multiplier)])
         return int(((parts < self.view[:, :1]) | (parts > self.view[:, 1:])).any(0).sum())
+
+    def last_shown(self, panel: Spectrum) -> int:
+        """The position of the last epoch that has something to show."""
+        return int(panel.row.max()) if panel.row.size else len(self.epochs) - 1
 
 
 def make_spectra(

@@ -1,23 +1,18 @@
-"""What the figures of a study have in common: its Dataset checked, its models in a fixed order, panels side by side."""
+"""What the figures of a study have in common: its Dataset checked, its models in a fixed order, quarters and words."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnscope.base.errors import require, unknown
-from rnnscope.figures import _style
+from rnnscope.figures.sheet import Shape
 
 if TYPE_CHECKING:
     import xarray
-    from matplotlib.figure import Figure
-    from plotly.graph_objects import Figure as PlotlyFigure
 
 RUN = {"model": ("run",), "seed": ("run",)}
-MARKERS = ("o", "s", "^", "D", "v", "P")
-SYMBOLS = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
-LIGHT_GREY = "#a0a4aa"
-DASHES = (0, (4, 2))
+SHAPES: tuple[Shape, ...] = ("circle", "square", "triangle-up", "diamond", "triangle-down", "cross")
 QUARTERS = (0.25, 0.5, 0.75)
 
 
@@ -94,67 +89,3 @@ def plural(n: int, word: str) -> str:
     ('1 pair', '7 pairs')
     """
     return f"{n} {word}{'' if n == 1 else 's'}"
-
-
-def panels_figure(n_panels: int, height: float) -> "Figure":
-    """A matplotlib figure for panels side by side: a column of text wide for one, the page for several."""
-    width = max(_style.PAGE_WIDTH, 1.6 * n_panels) if n_panels > 1 else _style.COLUMN_WIDTH
-    return _style.new_matplotlib_figure(height, width)
-
-
-def plotly_panels(n_columns: int, n_rows: int = 1, **settings: Any) -> "PlotlyFigure":
-    """A plotly figure of panels that share their axes."""
-    from plotly.subplots import make_subplots
-
-    return make_subplots(
-        rows=n_rows,
-        cols=n_columns,
-        shared_xaxes=True,
-        shared_yaxes=True,
-        horizontal_spacing=0.08 / n_columns,
-        **settings,
-    )
-
-
-def plotly_heading(figure: "PlotlyFigure", text: str, *, row: int = 1, col: int = 1, shift: int = 4) -> None:
-    """Write what a panel shows above its left corner."""
-    figure.add_annotation(
-        text=text,
-        x=0,
-        y=1,
-        xref="x domain",
-        yref="y domain",
-        xanchor="left",
-        yanchor="bottom",
-        yshift=shift,
-        align="left",
-        showarrow=False,
-        font={"size": 13},
-        row=row,
-        col=col,
-    )
-
-
-def plotly_log_axis(low: float, high: float) -> dict[str, Any]:
-    """The settings of a logarithmic axis with a few plain numbers, or powers of ten where it spans many decades."""
-    axis: dict[str, Any] = {"type": "log", "range": np.log10([low, high]).tolist(), "exponentformat": "power"}
-    if high / low > 1e5:
-        return axis
-    ticks = _style.loss_ticks(low, high)
-    return {**axis, "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
-
-
-def plotly_title_below(figure: "PlotlyFigure", title: str, n_columns: int, row: int = 1) -> None:
-    """Name the horizontal axis under each panel, or once in the middle where the panels are too narrow for that."""
-    columns = range(1, n_columns + 1) if n_columns <= 3 else [(n_columns + 1) // 2]
-    for col in columns:
-        figure.update_xaxes(title=title, row=row, col=col)
-
-
-def short(value: float) -> str:
-    """A number of three digits; one that is without limit is never reached.
-
-    >>> short(0.12345), short(float("inf"))
-    ('0.123', 'never')
-    """
-    return "never" if np.isinf(value) else f"{value:.3g}"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures._orbit_layers import Columns, Orbits, make_columns
+from rnnscope.figures._columns import Columns, make_columns
+from rnnscope.figures._epochs import evenly
+from rnnscope.figures._samples import Samples
 from rnnscope.findings.reading import (
     by_step,
     choose_inputs,
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
     import xarray
 
 MAX_STARTS = 4
-# Viridis without its yellow end, which is faint on white; on screen also without its black one, faint on black.
-EPOCH_COLOURS = ("#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#60ca60", "#b0dd2f")
-SCREEN_EPOCH_COLOURS = ("#3b528b", "#306a8e", "#26818e", "#1f978b", "#27ad81", "#4ac16d", "#7fd34e", "#bddf26")
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +35,6 @@ class Planes:
     """
 
     words: str
-    short_words: str
     motion_epochs: np.ndarray
     motion_values: np.ndarray
     motion_changes: np.ndarray
@@ -47,10 +45,9 @@ class Planes:
 
 @dataclass(frozen=True, eq=False)
 class Tunnel:
-    """A tunnel as both backends draw it; ``epochs`` are those drawn."""
+    """What a tunnel shows; ``epochs`` are those drawn."""
 
     panels: list[Planes]
-    flat: bool
     epochs: np.ndarray
     columns: Columns
     value_range: tuple[float, float]
@@ -58,12 +55,6 @@ class Tunnel:
     value_label: str
     change_label: str
     epoch_label: str
-
-    @property
-    def colour_range(self) -> tuple[float, float]:
-        """The epochs of the first and the last colour."""
-        first, last = float(self.epochs[0]), float(self.epochs[-1])
-        return (first, last) if first < last else (first - 0.5, first + 0.5)
 
     def strokes(self, panel: Planes) -> tuple[np.ndarray, np.ndarray]:
         """The epochs between which each orbit at rest is drawn."""
@@ -99,15 +90,17 @@ def make_tunnel(
     at_output = choose_output(orbits, output)
     n_epochs, n_starts = orbits.sizes["step"], orbits.sizes["start"]
     steps, starts = evenly(n_epochs, max_epochs), evenly(n_starts, MAX_STARTS)
-    samples = Orbits.of(orbits.isel(step=steps, start=starts), at_output)
+    samples = Samples.of(orbits.isel(step=steps, start=starts), at_output)
     if value_range is None:
         value_range = samples.value_range(positions)
     require(value_range[0] < value_range[1], "value_range", "a lowest value below the highest", value_range)
     fewer_starts = f"{len(starts)} of {n_starts} starts" if len(starts) < n_starts else ""
-    panels = [_planes(samples, position, value_range, max_points, fewer_starts) for position in positions]
+    panels = [
+        _planes(samples, position, input_words(orbits, position), value_range, max_points, fewer_starts)
+        for position in positions
+    ]
     return Tunnel(
         panels=panels,
-        flat=flat,
         epochs=samples.epochs,
         columns=make_columns(samples.epochs),
         value_range=value_range,
@@ -118,18 +111,9 @@ def make_tunnel(
     )
 
 
-def evenly(n: int, n_wanted: int) -> np.ndarray:
-    """At most ``n_wanted`` of the positions 0 … n - 1, evenly spread, with the first and the last.
-
-    >>> evenly(300, 4), evenly(3, 60), evenly(9, 1)
-    (array([  0, 100, 199, 299]), array([0, 1, 2]), array([8]))
-    """
-    if n_wanted == 1:
-        return np.array([n - 1])
-    return np.round(np.linspace(0, n - 1, min(n, n_wanted))).astype(int)
-
-
-def _planes(samples: Orbits, position: int, limits: tuple[float, float], max_points: int, fewer_starts: str) -> Planes:
+def _planes(
+    samples: Samples, position: int, words: str, limits: tuple[float, float], max_points: int, fewer_starts: str
+) -> Planes:
     values, status = samples.values[:, position], samples.status[:, position]
     low, high = limits
     rows, starts = np.nonzero((status != samples.settled) & (status != samples.diverged))
@@ -153,8 +137,7 @@ def _planes(samples: Orbits, position: int, limits: tuple[float, float], max_poi
         f"{n_away} of {visible.size} rests beyond the axis or not finite" if n_away else "",
     ]
     return Planes(
-        words=input_words(samples.data, position),
-        short_words=input_words(samples.data, position, short=True),
+        words=words,
         motion_epochs=np.broadcast_to(samples.epochs[rows, None], shown.shape)[shown],
         motion_values=moving[:, 1:][shown],
         motion_changes=changes[shown],

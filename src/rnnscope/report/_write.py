@@ -10,8 +10,7 @@ import numpy as np
 
 from rnnscope.base.errors import require
 from rnnscope.base.files import write_text
-from rnnscope.figures._diagram import common_range
-from rnnscope.figures._style import PLOTLY_CONFIG
+from rnnscope.figures.theme import PLOTLY_CONFIG
 from rnnscope.findings.endings import ending
 from rnnscope.findings.reading import stored
 from rnnscope.findings.sentences import results_of
@@ -53,10 +52,10 @@ BIBTEX = """\
 def write_report(runs: "Run | Sequence[Run]", path: str | Path, *, title: str | None = None) -> Path:
     """Write a page on one run, or on several side by side, from what they hold; nothing is measured.
 
-    The page is one HTML file that asks nothing of the network: what was trained, what happened in plain words, orbit
-    diagram, kinds and loss on one epoch axis, time courses, learned frequency, every input, settings, versions, the
-    command that makes it anew; of runs with results of the probe ``attractors`` also the limit sets, their exponents
-    and multipliers. A run whose orbits were never measured has its loss and settings only.
+    The page is one HTML file that asks nothing of the network: what was trained, what happened in plain words, loss,
+    orbits, kinds, exponents and curvature on one epoch axis, time courses, learned frequency, every input, settings,
+    versions, the command that makes it anew; of runs with results of the probe ``attractors`` also the limit sets,
+    their exponents and multipliers. A run whose orbits were never measured has its loss and settings only.
 
     Args:
         runs: one run or several.
@@ -121,8 +120,9 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
         under_main = orbits is not None and not alike
         if orbits is not None and summary is not None:
             figures[f"main-{at}"] = mains[at]
-            below = _BELOW if limits[at] is None or alike else _COMPANIONS
-            view.figures.append((f"main-{at}", _MAIN_CAPTION.format(below)))
+            told = _KINDS if limits[at] is None or alike else _LIMIT_SETS
+            told += _CURVATURE if run.has("smoothness") and not alike else ""
+            view.figures.append((f"main-{at}", _MAIN_CAPTION.format(told)))
             _add_cost(run, at, view, figures)
             if orbits.sizes["time"] >= 2:
                 figures[f"tunnel-{at}"] = drawing.tunnel(orbits, backend="plotly")
@@ -173,22 +173,21 @@ def _limit_figures(attractors: "xarray.Dataset | None", *, apart: bool) -> "Iter
 
 
 _MAIN_CAPTION = (
-    "Output along the kept orbit, epoch by epoch, at the input chosen in the menu. An orange line is a state that "
-    "settled; a blue band is one that keeps moving, stronger where it is more often. {} An epoch between two "
-    "that were looked at is drawn like the nearer of them; gaps are stretches in which nobody looked. Drag to enlarge, "
-    "double-click to go back."
+    "On one axis of epochs: the loss; the output along the kept orbit at the input chosen in the menu, where an orange "
+    "line is a state that settled and a blue band one that keeps moving, stronger where it is more often; {}. An epoch "
+    "between two that were looked at is drawn like the nearer of them; gaps are stretches in which nobody looked. Drag "
+    "to enlarge, double-click to go back."
 )
-_BELOW = (
-    "Below: what at least half of the starts do at every input, ties going to oscillates, and the loss, on the same "
-    "epochs. Where several epochs share a column it has the colour of what is commonest among them, and a stripe at "
-    "its foot for whatever else occurs."
+_KINDS = (
+    "what at least half of the starts do at every input, ties going to oscillates (where several epochs share a column "
+    "it has the colour of what is commonest among them, and a stripe at its foot for whatever else occurs)"
 )
-_COMPANIONS = (
-    "Below, on the same epochs: the limit sets at every input, a cell divided by the share of the starts that come to "
-    "each where there are several; at the input chosen, the leading Lyapunov exponents with bands of one standard "
-    "error (small differences neither grow nor die out at the dashed line, 0) and the largest multiplier |μ| of fixed "
-    "points and cycles, which lose their stability at 1; and the loss."
+_LIMIT_SETS = (
+    "the limit sets at every input, a cell divided by the share of the starts that come to each where there are "
+    "several; at the input chosen, the leading Lyapunov exponents with bands of one standard error (small differences "
+    "neither grow nor die out at the dashed line, 0)"
 )
+_CURVATURE = "; the largest eigenvalue of the Hessian of the cost, a ring where its residual is above 0.01"
 _MAP_CAPTION = (
     "Limit sets at every input, epoch by epoch. A cell is divided by the share of the starts that come to each of them "
     "where there are several."
@@ -223,48 +222,20 @@ def _main_figures(
     *,
     alike: bool,
 ) -> list[Any]:
-    """The orbit diagram of each run, None without orbits; on equal axes where they stand side by side."""
-    from rnnscope.figures import orbit_diagram
+    """The timeline of each run, None without orbits; of the same tracks on equal axes where they stand side by side."""
+    from rnnscope.figures import timelines
 
-    def draw(value_range: tuple[float, float] | None) -> list[Any]:
-        return [
-            orbit_diagram(
-                orbits,
-                scalars=run.scalars,
-                summary=summary,
-                attractors=None if alike else attractors,
-                value_range=value_range,
-                backend="plotly",
-            )
-            if orbits is not None
-            else None
-            for run, orbits, summary, attractors in zip(runs, results, summaries, limits, strict=True)
-        ]
-
-    drawn = draw(None)
-    present = [figure for figure in drawn if figure is not None]
-    if not alike or len(present) < 2:
-        return drawn
-    drawn = draw(common_range([orbits for orbits in results if orbits is not None]))
-    present = [figure for figure in drawn if figure is not None]
-    _share_axis(present, "xaxis", "update_xaxes")
-    if all(figure.layout.yaxis3.type == "log" for figure in present if figure.layout.yaxis3):
-        _share_axis(present, "yaxis3", "update_yaxes")
-    return drawn
-
-
-def _share_axis(figures: list[Any], axis: str, update: str) -> None:
-    ranges = [figure.layout[axis].range for figure in figures if figure.layout[axis] and figure.layout[axis].range]
-    if not ranges:
-        return
-    shared = [min(low for low, _ in ranges), max(high for _, high in ranges)]
-    from rnnscope.figures._orbit_plotly import log_ticks
-
-    ticks = {} if axis == "xaxis" else log_ticks(*shared)
-    for figure in figures:
-        selector = {} if axis == "xaxis" else {"row": 3, "col": 1}
-        if axis == "xaxis" or "yaxis3" in figure.layout:
-            getattr(figure, update)(range=shared, **ticks, **selector)
+    measured = [at for at, orbits in enumerate(results) if orbits is not None]
+    found: list[dict[str, Any]] = [
+        {"orbits": results[at], "summary": summaries[at], "attractors": None if alike else limits[at]}
+        for at in measured
+    ]
+    tracks = ("loss", "orbits", "kinds") if alike else None
+    drawn = timelines([runs[at] for at in measured], results=found, tracks=tracks, backend="plotly")
+    mains: list[Any] = [None] * len(runs)
+    for at, figure in zip(measured, drawn, strict=True):
+        mains[at] = figure
+    return mains
 
 
 def _has_loss(run: "Run") -> bool:

@@ -16,8 +16,8 @@ from rnnscope.base.errors import require
 from rnnscope.base.files import write_text
 from rnnscope.base.intervals import median_interval
 from rnnscope.experiments import holds
-from rnnscope.figures._study import short
-from rnnscope.figures._style import PLOTLY_CONFIG, Backend
+from rnnscope.figures.renderers import Backend
+from rnnscope.figures.theme import PLOTLY_CONFIG, short
 from rnnscope.report._write import BIBTEX, script_safe
 
 if TYPE_CHECKING:

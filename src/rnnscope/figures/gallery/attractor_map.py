@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from rnnscope.figures._style import Backend, check_backend
-from rnnscope.findings.reading import by_step
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.tracks import View, kinds, stack
 
 if TYPE_CHECKING:
     import xarray
@@ -30,10 +30,5 @@ def attractor_map(attractors: "xarray.Dataset", *, backend: Backend = "matplotli
         ValueError: unknown backend.
 
     """
-    check_backend(backend)
-    attractors = by_step(attractors)
-    if backend == "matplotlib":
-        from rnnscope.figures._stacks_matplotlib import draw
-    else:
-        from rnnscope.figures._stacks_plotly import draw
-    return draw(attractors)
+    view = View(paper=backend == "matplotlib", settings={"alone": True})
+    return render(stack({"": [kinds.track(attractors, view)]}, view), backend)

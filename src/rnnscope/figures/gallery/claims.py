@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnscope.base.errors import unknown
-from rnnscope.figures import _study, _style
+from rnnscope.figures import _study, theme
+from rnnscope.figures.renderers import Backend
+from rnnscope.figures.theme import short
 
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
 
 _DIRECTIONS = {"at least": "≥", "at most": "≤"}
-_COLOURS = {"seen": _style.OSCILLATES, "not seen": _style.DIVERGES, "undecided": "#6b6f76"}
-_SCREEN_COLOURS = {"seen": "#2f7fd0", "not seen": "#d0406a", "undecided": _style.MIDDLE_GREY}
 _SIGNS = {"seen": "✓", "not seen": "✗", "undecided": "?"}
 # Each sign is drawn as lines, from -1 to 1, since not every font has it.
 _STROKES = {
@@ -34,7 +34,7 @@ _DISC = 0.062  # inches
 _CHARACTERS = (39, 24, 21)  # that a line of a column of the plotly table holds where the page is 800 pixels wide
 
 
-def claims(claims: "xarray.Dataset", *, backend: _style.Backend = "matplotlib") -> Any:
+def claims(claims: "xarray.Dataset", *, backend: Backend = "matplotlib") -> Any:
     """A table with a row for each claim: its statement, what was measured, what was wanted, and the verdict.
 
     What was measured is the median over seeds with the lowest and the highest value; seeds with a value that is not
@@ -54,19 +54,20 @@ def claims(claims: "xarray.Dataset", *, backend: _style.Backend = "matplotlib") 
         ValueError: unknown backend, a variable that is missing, or a direction or verdict that is none of these.
 
     """
-    _style.check_backend(backend)
+    if backend not in _DRAW:
+        raise unknown("backend", backend, _DRAW)
     one = ("claim",)
     shapes = {
         "value": ("claim", "seed"), "statement": one, "measure": one, "threshold": one, "direction": one,
         "verdict": one,
     }  # fmt: skip
     data = _study.checked(claims, "claims", shapes)
-    for name, valid in (("direction", _DIRECTIONS), ("verdict", _COLOURS)):
+    for name, valid in (("direction", _DIRECTIONS), ("verdict", _SIGNS)):
         for word in map(str, data[name].values):
             if word not in valid:
                 raise unknown(name, word, valid)
     rows = [_Row.of(data.isel(claim=at)) for at in range(data.sizes["claim"])]
-    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(rows, data.sizes["seed"])
+    return _DRAW[backend](rows, data.sizes["seed"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,9 +87,9 @@ class _Row:
         measured = "not measured"
         if known.size:
             middle = known[(known.size - 1) // 2 : known.size // 2 + 1].mean()
-            measured = _study.short(middle)
-            if known.size > 1 and not _study.short(known[0]) == _study.short(known[-1]) == measured:
-                measured += f" [{_study.short(known[0])}, {_study.short(known[-1])}]"
+            measured = short(middle)
+            if known.size > 1 and not short(known[0]) == short(known[-1]) == measured:
+                measured += f" [{short(known[0])}, {short(known[-1])}]"
         threshold = float(claim["threshold"])
         sign = _DIRECTIONS[str(claim["direction"].item())]
         wanted = f"{sign}\u00a0{threshold:.3g}" if np.isfinite(threshold) else "–"
@@ -126,56 +127,61 @@ def _wrapped(text: str, width: float, *, bold: bool = False) -> list[str]:
 
 
 def _draw_matplotlib(rows: list[_Row], n_seeds: int) -> Any:
+    from matplotlib.figure import Figure
+
     (left, wide), (middle, narrow), (third, _), (last, _) = _COLUMNS
     heading = _wrapped(_measured_heading(n_seeds), narrow, bold=True)
     cells = []
     for row in rows:
-        told = [(line, _style.INK) for line in _wrapped(row.statement, wide)]
-        told += [(line, _style.MIDDLE_GREY) for line in _wrapped(row.measure, wide)]
-        found = [(line, _style.INK) for line in _wrapped(row.measured, narrow)]
-        cells.append((row, told, found + [(row.remark, _style.MIDDLE_GREY)] * bool(row.remark)))
+        told = [(line, "ink") for line in _wrapped(row.statement, wide)]
+        told += [(line, "reference") for line in _wrapped(row.measure, wide)]
+        found = [(line, "ink") for line in _wrapped(row.measured, narrow)]
+        cells.append((row, told, [*found, (row.remark, "reference")] if row.remark else found))
     heights = [len(heading), *(max(len(told), len(found)) for _, told, found in cells)]
     total = sum(_LINE * n + 0.1 for n in heights) + 0.06
-    with _style.matplotlib_style():
-        figure = _style.new_matplotlib_figure(total, _style.PAGE_WIDTH)
-        figure.set_layout_engine("none")
+    with theme.matplotlib_style():
+        figure = Figure(figsize=(theme.PAGE_WIDTH, total), dpi=theme.DOTS_PER_INCH)
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set_axis_off()
-        axes.set_xlim(0, _style.PAGE_WIDTH)
+        axes.set_xlim(0, theme.PAGE_WIDTH)
         axes.set_ylim(total, 0)
         _rule(axes, 0.03, 0.8)
         down = 0.03 + 0.05
         for x, words in ((left, f"{_CLAIM}, {_MEASURE}"), (third, _WANTED), (last, _VERDICT)):
-            _write(axes, x, down, [(words, _style.INK)], bold=True)
-        _write(axes, middle, down, [(line, _style.INK) for line in heading], bold=True)
+            _write(axes, x, down, [(words, "ink")], bold=True)
+        _write(axes, middle, down, [(line, "ink") for line in heading], bold=True)
         down += _LINE * heights[0] + 0.05
         for at, ((row, told, found), n_lines) in enumerate(zip(cells, heights[1:], strict=True)):
             _rule(axes, down, 0.3 if at else 0.6)
             _write(axes, left, down + 0.05, told)
             _write(axes, middle, down + 0.05, found)
-            _write(axes, third, down + 0.05, [(row.wanted, _style.INK)])
+            _write(axes, third, down + 0.05, [(row.wanted, "ink")])
             _sign(axes, last + _DISC, down + 0.05 + _LINE / 2, row.verdict)
-            _write(axes, last + 2 * _DISC + 0.05, down + 0.05, [(row.verdict, _COLOURS[row.verdict])])
+            _write(axes, last + 2 * _DISC + 0.05, down + 0.05, [(row.verdict, row.verdict)])
             down += _LINE * n_lines + 0.1
         _rule(axes, down, 0.8)
     return figure
 
 
 def _rule(axes: "Axes", y: float, width: float) -> None:
-    axes.plot([0.05, _style.PAGE_WIDTH - 0.05], [y, y], color=_style.INK, linewidth=width, solid_capstyle="butt")
+    axes.plot(
+        [0.05, theme.PAGE_WIDTH - 0.05], [y, y], color=theme.colour("ink"), linewidth=width, solid_capstyle="butt"
+    )
 
 
 def _write(axes: "Axes", x: float, y: float, lines: list[tuple[str, str]], *, bold: bool = False) -> None:
     weight = "bold" if bold else "normal"
-    for at, (line, colour) in enumerate(lines):
+    for at, (line, role) in enumerate(lines):
         baseline = y + _LINE * (at + 0.76)
-        axes.text(x, baseline, line, color=colour, va="baseline", weight=weight, fontsize=_SIZE, parse_math=False)
+        axes.text(
+            x, baseline, line, color=theme.colour(role), va="baseline", weight=weight, fontsize=_SIZE, parse_math=False
+        )
 
 
 def _sign(axes: "Axes", x: float, y: float, verdict: str) -> None:
     from matplotlib.patches import Circle
 
-    axes.add_patch(Circle((x, y), _DISC, facecolor=_COLOURS[verdict], edgecolor="none"))
+    axes.add_patch(Circle((x, y), _DISC, facecolor=theme.colour(verdict), edgecolor="none"))
     for stroke in _STROKES[verdict]:
         points = np.array(stroke) * _DISC
         axes.plot(x + points[:, 0], y - points[:, 1], color="white", linewidth=0.9, solid_capstyle="round")
@@ -184,13 +190,19 @@ def _sign(axes: "Axes", x: float, y: float, verdict: str) -> None:
 def _draw_plotly(rows: list[_Row], n_seeds: int) -> Any:
     import plotly.graph_objects as go
 
+    from rnnscope.figures.renderers.plotly import PAGE_LOOK
+
     found = [f"{row.measured} ({row.remark})" if row.remark else row.measured for row in rows]
     columns = [[escape(row.statement) for row in rows], [escape(row.measure) for row in rows], found]
     columns += [[row.wanted for row in rows], [f"{_SIGNS[row.verdict]} {row.verdict}" for row in rows]]
     titles = [_CLAIM, _MEASURE, _measured_heading(n_seeds), _WANTED, _VERDICT]
-    clear: dict[str, Any] = {"fill": {"color": "rgba(0,0,0,0)"}, "align": "left", "line": {"color": _style.GRID}}
-    grey = _style.MIDDLE_GREY
-    verdicts = [_SCREEN_COLOURS[row.verdict] for row in rows]
+    clear: dict[str, Any] = {
+        "fill": {"color": "rgba(0,0,0,0)"},
+        "align": "left",
+        "line": {"color": theme.colour("grid", screen=True)},
+    }
+    grey = theme.colour("ink", screen=True)
+    verdicts = [theme.colour(row.verdict, screen=True) for row in rows]
     table = go.Table(
         columnwidth=[35, 22, 20, 10, 13],
         header={"values": [f"<b>{title}</b>" for title in titles], "font": {"size": 13, "color": grey}, **clear},
@@ -198,9 +210,10 @@ def _draw_plotly(rows: list[_Row], n_seeds: int) -> Any:
             "values": columns, "height": 24, "font": {"size": 13, "color": [grey, grey, grey, grey, verdicts]}, **clear
         },
     )  # fmt: skip
-    figure = go.Figure(table)
     told = zip(*columns[: len(_CHARACTERS)], strict=True)
     lines = [max(-(-len(text) // n) for text, n in zip(texts, _CHARACTERS, strict=True)) for texts in told]
-    _style.style_plotly(figure, height=110 + sum(12 + 20 * n for n in lines))
-    figure.update_layout(margin={"t": 40, "b": 10, "l": 10, "r": 10})
-    return figure
+    height, margin = 110 + sum(12 + 20 * n for n in lines), {"t": 40, "b": 10, "l": 10, "r": 10}
+    return go.Figure(table, {"height": height, "margin": margin, **PAGE_LOOK})
+
+
+_DRAW = {"matplotlib": _draw_matplotlib, "plotly": _draw_plotly}

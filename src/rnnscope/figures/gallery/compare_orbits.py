@@ -1,11 +1,18 @@
 """Orbit diagrams of several runs side by side on equal axes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rnnscope.figures._compare import make_comparison
-from rnnscope.figures._diagram import MAX_POINTS
-from rnnscope.figures._style import Backend, check_backend
+import numpy as np
+
+from rnnscope.base.errors import require
+from rnnscope.figures._samples import common_range
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.tracks import Track, View, loss, stack
+from rnnscope.figures.tracks import orbits as orbits_track
+from rnnscope.figures.tracks.loss import loss_axis
+from rnnscope.findings.reading import by_step, choose_output, column, loss_curve
 
 if TYPE_CHECKING:
     import pandas
@@ -47,19 +54,47 @@ def compare_orbits(
     Source: Ribeiro, Tiels, Aguirre & Schön, AISTATS 2020, figure 4.
 
     """
-    check_backend(backend)
-    comparison = make_comparison(
-        orbits,
-        scalars or {},
-        inputs=inputs,
-        output=output,
-        value_range=value_range,
-        equal_axes=equal_axes,
-        everything=backend == "plotly",
-        max_points=MAX_POINTS[backend],
-    )
-    if backend == "matplotlib":
-        from rnnscope.figures._compare_matplotlib import draw
-    else:
-        from rnnscope.figures._compare_plotly import draw
-    return draw(comparison)
+    results, view = _checked(orbits, inputs, paper=backend == "matplotlib", output=output, equal_axes=equal_axes)
+    tables = dict(scalars or {})
+    strangers = sorted({*tables} - {*results})
+    require(not strangers, "scalars", f"those of {', '.join(results)}", strangers)
+    if value_range is None and equal_axes:
+        chosen = [
+            data.isel(input=list(view.positions), output=[choose_output(data, output)]) for data in results.values()
+        ]
+        value_range = common_range(chosen)
+    view = replace(view, settings={**view.settings, "value_range": value_range})
+    curves = {name: loss_curve(tables.get(name), data) for name, data in results.items()}
+    known = {name: curve for name, curve in curves.items() if curve is not None}
+    axis = loss_axis(known) if known else None
+    columns: dict[str, list[Track]] = {}
+    for name, data in results.items():
+        own = [_named_once(orbits_track.track(data, view), first=not columns)]
+        own += [loss.of_curve(known[name], axis)] if name in known else []
+        columns[name] = own
+    return render(stack(columns, view), backend)
+
+
+def _checked(
+    orbits: "Mapping[str, xarray.Dataset]", inputs: int | Sequence[int] | None, *, paper: bool, **settings: Any
+) -> "tuple[dict[str, xarray.Dataset], View]":
+    require(orbits, "orbits", "results of at least one run", orbits)
+    results = {name: by_step(data) for name, data in orbits.items()}
+    first_name, first = next(iter(results.items()))
+    for name, data in results.items():
+        same = np.array_equal(column(data, "input_value"), column(first, "input_value"), equal_nan=True)
+        require(
+            same and data.sizes["input"] == first.sizes["input"],
+            "orbits",
+            f"the same constant inputs in all, those of {first_name}",
+            f"others in {name}: measure one probe in all runs",
+        )
+    return results, View.of(first, inputs, paper=paper, **settings)
+
+
+def _named_once(track: Track, *, first: bool) -> Track:
+    """Only the first column says what its rows show."""
+    if first:
+        return track
+    panels = [replace(panel, heading="", y=replace(panel.y, label="")) for panel in track.panels]
+    return replace(track, panels=tuple(panels))

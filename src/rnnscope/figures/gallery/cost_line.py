@@ -1,24 +1,35 @@
 """The cost along a line of parameter space, its local minima, and the orbit diagram above it."""
 
-from dataclasses import dataclass
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures import _style
-from rnnscope.figures._cost_style import log_axis, log_range, one_step
+from rnnscope.figures._columns import make_columns
+from rnnscope.figures._costs import log_range, one_step
+from rnnscope.figures._samples import Samples
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.sheet import Axis, Density, Edge, Line, Mark, Panel, Points, Reference, Sheet
 
 if TYPE_CHECKING:
     import xarray
 
-_MOST_SAMPLES = {"matplotlib": 60_000, "plotly": 20_000}  # of the orbit diagram; an svg point costs more than a pixel
+_N_BINS = 160  # of the outputs: the lines of a periodic orbit are fine
+_DIRECTIONS = {
+    "gradient": "along the gradient",
+    "eigenvector": "along the leading eigenvector of ∇²V",
+    "random": "along a random direction",
+    "radial": "along θ itself",
+}
 
 
 def cost_line(
-    roughness: "xarray.Dataset", *, output: int = 0, length: int | None = None, backend: _style.Backend = "matplotlib"
+    roughness: "xarray.Dataset", *, output: int = 0, length: int | None = None, backend: Backend = "matplotlib"
 ) -> Any:
-    """Cost against the place along a line, on a logarithmic axis; strict local minima are marked.
+    """Cost against the place along a line, on a logarithmic axis; strict local minima are marked, and where θ is.
+
+    A cost far below all others is a triangle at the foot of the axis, unless it is that of θ.
 
     Where the result has the outputs along the line (``orbit``), they are drawn above on the same axis: where the orbit
     diagram is a few lines the cost is smooth, where it is a cloud the cost has minima everywhere.
@@ -37,143 +48,72 @@ def cost_line(
         ValueError: unknown backend, output or length, or no finite cost at all.
 
     """
-    _style.check_backend(backend)
-    content = _Line.of(one_step(roughness), output, length)
-    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(content)
+    data = one_step(roughness)
+    if "length" in data["cost"].dims:
+        lengths = data["length"].values.tolist()
+        require(length is None or length in lengths, "length", f"one of {lengths}", length)
+        data = data.sel(length=lengths[-1] if length is None else length)
+    require(np.isfinite(data["cost"].values).any(), "roughness", "at least one finite cost", "none")
+    if "orbit" in data:
+        n = data.sizes["output"]
+        require(0 <= output < n, "output", f"an index from 0 to {n - 1}", output)
+    return render(_sheet(data, output), backend)
 
 
-@dataclass(frozen=True, eq=False)
-class _Line:
-    s: np.ndarray
-    cost: np.ndarray
-    minima: np.ndarray
-    orbit_s: np.ndarray
-    orbit: np.ndarray
-    orbit_label: str
-    coarse: bool
-    logarithmic: bool
-
-    @property
-    def floor(self) -> float:
-        """The foot of a logarithmic axis: a single point far below all others would flatten them."""
-        positive = self.cost[np.isfinite(self.cost) & (self.cost > 0)]
-        return max(float(positive.min()), 0.5 * float(np.quantile(positive, 0.002)))
-
-    @classmethod
-    def of(cls, data: "xarray.Dataset", output: int, length: int | None) -> "_Line":
-        if "length" in data["cost"].dims:
-            lengths = data["length"].values.tolist()
-            require(length is None or length in lengths, "length", f"one of {lengths}", length)
-            data = data.sel(length=lengths[-1] if length is None else length)
-        s, cost = data["s"].values, data["cost"].values
-        require(np.isfinite(cost).any(), "roughness", "at least one finite cost", "none")
-        middle = cost[1:-1]
-        with np.errstate(invalid="ignore"):
-            minima = np.flatnonzero((middle < cost[:-2]) & (middle < cost[2:])) + 1
-        orbit_s, orbit, label = np.empty(0), np.empty(0), ""
-        if "orbit" in data:
-            values = data["orbit"].values
-            require(0 <= output < values.shape[2], "output", f"an index from 0 to {values.shape[2] - 1}", output)
-            samples = values[:, :, output]
-            orbit_s, orbit = np.repeat(s, samples.shape[1]), samples.ravel()
-            label = str(data["output"].values[output]) if "output" in data.coords else f"output {output}"
-        positive = cost[np.isfinite(cost)]
-        return cls(
-            s, cost, minima, orbit_s, orbit, label,
-            bool(int(data["resolution"])) if "resolution" in data else False,
-            log_range(cost) is not None and bool((positive >= 0).all()),
-        )  # fmt: skip
-
-    def samples(self, backend: _style.Backend) -> tuple[np.ndarray, np.ndarray]:
-        """At most so many samples of the orbit diagram, evenly drawn."""
-        n, most = len(self.orbit), _MOST_SAMPLES[backend]
-        chosen = slice(None) if n <= most else np.random.default_rng(0).permutation(n)[:most]
-        return self.orbit_s[chosen], self.orbit[chosen]
-
-    @property
-    def minima_words(self) -> str:
-        words = f"{len(self.minima)} local minima"
-        return words + (" (grid too coarse for all)" if self.coarse else "")
+def _sheet(data: "xarray.Dataset", output: int) -> Sheet:
+    settings = json.loads(str(data.attrs.get("settings", "{}"))).get("settings", {})
+    along = _DIRECTIONS.get(settings.get("direction"))
+    s = data["s"].values
+    x = Axis(
+        f"place s {along}, in norms of θ" if along else "place along the line s", range=(s.min(), s.max()), shared="s"
+    )
+    panels = [_orbit(data, output, x)] if "orbit" in data else []
+    return Sheet((*panels, _cost(data, x, "θ" if along else "s = 0", row=len(panels))))
 
 
-def _draw_matplotlib(content: _Line) -> Any:
-    with _style.matplotlib_style():
-        orbit = content.orbit.size > 0
-        figure = _style.new_matplotlib_figure(3.1 if orbit else 1.9)
-        heights = [1.2, 1.3] if orbit else [1]
-        axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-        if orbit:
-            s, values = content.samples("matplotlib")
-            axes[0].plot(
-                s,
-                values,
-                linestyle="none",
-                marker=",",
-                markersize=1,
-                color=_style.OSCILLATES,
-                alpha=0.35,
-                rasterized=True,
-            )
-            axes[0].set_ylabel(content.orbit_label)
-            _style.corner_label(axes[0], "outputs along the orbit")
-        panel = axes[-1]
-        cost = content.cost
-        if content.logarithmic:
-            below = content.s[cost < content.floor]
-            cost, high = np.clip(cost, content.floor, None), float(np.nanmax(cost))
-            panel.set_ylim(content.floor, 1.2 * high)
-            log_axis(panel, "y", content.floor, 1.2 * high)
-            panel.plot(
-                below, np.full(below.shape, 0.03), transform=panel.get_xaxis_transform(), linestyle="none", marker="v",
-                markersize=3, markeredgewidth=0, color=_style.INK,
-            )  # fmt: skip
-        panel.plot(content.s, cost, color=_style.INK, linewidth=0.4, rasterized=len(cost) > 3000)
-        panel.plot(
-            content.s[content.minima], cost[content.minima], linestyle="none", marker="o", markersize=1.3,
-            markeredgewidth=0, color=_style.RESTS, rasterized=len(content.minima) > 500,
-        )  # fmt: skip
-        panel.set_ylabel("cost")
-        panel.set_xlabel("place along the line s")
-        _style.corner_label(panel, content.minima_words)
-        panel.margins(x=0)
-        panel.locator_params(axis="x", nbins=6)
-        figure.align_ylabels(axes)
-    return figure
+def _orbit(data: "xarray.Dataset", output: int, x: Axis) -> Panel:
+    """How densely the outputs lie along the orbit, at each place."""
+    values = data["orbit"].isel(output=output).transpose("point", "time").values[:, None, None]
+    samples = Samples(values, np.zeros(values.shape[:3]), settled=1, diverged=2, epochs=data["s"].values)
+    low, high = samples.value_range([0])
+    columns, dy = make_columns(samples.epochs), (high - low) / _N_BINS
+    counts = samples.density(0, (low, high), columns, _N_BINS)
+    label = str(data["output"].values[output]) if "output" in data.coords else f"output {output}"
+    dots = Density(counts, columns.grid(low + dy / 2, dy), values.shape[-1], role="moving")
+    return Panel((dots,), x, Axis(label, range=(low, high), n_ticks=5), height=1.1, heading="outputs along the orbit")
 
 
-def _draw_plotly(content: _Line) -> Any:
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
+def _cost(data: "xarray.Dataset", x: Axis, origin: str, *, row: int) -> Panel:
+    s, cost = data["s"].values, data["cost"].values
+    with np.errstate(invalid="ignore"):
+        minima = np.flatnonzero((cost[1:-1] < cost[:-2]) & (cost[1:-1] < cost[2:])) + 1
+    at = np.array([np.abs(s).argmin()] if s.min() <= 0 <= s.max() else [], dtype=int)
+    y = _axis(cost, at)
+    foot = y.range[0] if y.scale == "log" and y.range else -np.inf
+    below = np.flatnonzero(cost < foot)
+    shown = np.maximum(cost, foot)
 
-    orbit = content.orbit.size > 0
-    figure = make_subplots(2 if orbit else 1, 1, shared_xaxes=True, vertical_spacing=0.05)
-    if orbit:
-        s, values = content.samples("plotly")
-        marker = {"size": 2, "color": _style.SCREEN_COLOURS[1], "opacity": 0.35}
-        figure.add_trace(
-            go.Scatter(x=s, y=values, mode="markers", marker=marker, name="outputs", hoverinfo="skip"), 1, 1
-        )
-        figure.update_yaxes(title=content.orbit_label, row=1, col=1)
-    row = 2 if orbit else 1
-    line = {"color": _style.MIDDLE_GREY, "width": 1}
-    cost = np.where(content.cost > 0, content.cost, np.nan) if content.logarithmic else content.cost
-    figure.add_trace(
-        go.Scatter(
-            x=content.s, y=cost, mode="lines", line=line, name="cost",
-            hovertemplate="s = %{x:.5g}<br>cost %{y:.4g}<extra></extra>",
-        ), row, 1,
-    )  # fmt: skip
-    figure.add_trace(
-        go.Scatter(
-            x=content.s[content.minima], y=cost[content.minima], mode="markers", name=content.minima_words,
-            marker={"size": 4, "color": _style.SCREEN_COLOURS[0]},
-            hovertemplate="minimum at s = %{x:.6g}<br>cost %{y:.4g}<extra></extra>",
-        ), row, 1,
-    )  # fmt: skip
-    _style.style_plotly(figure, height=480 if orbit else 320)
-    figure.update_yaxes(title="cost", row=row, col=1)
-    if content.logarithmic:
-        limits = [float(np.log10(content.floor)), float(np.log10(1.2 * np.nanmax(cost)))]
-        figure.update_yaxes(type="log", exponentformat="power", range=limits, row=row, col=1)
-    figure.update_xaxes(title="place along the line s", row=row, col=1)
-    return figure
+    def told(chosen: np.ndarray, words: str) -> dict[str, Any]:
+        return {"facts": {"cost": cost[chosen]}, "hover": words + "s = {x:.6g}\ncost {cost:.4g}"}
+
+    marks: list[Mark] = [Reference(0.0, "x", "dotted", role="reference", name=origin)] if at.size else []
+    marks.append(Line(s, shown, weight="fine", **told(np.arange(len(s)), "")))
+    marks.append(Points(s[minima], shown[minima], role="rests", size=0.45, **told(minima, "minimum at ")))
+    at = np.setdiff1d(at, below)
+    marks.append(Points(s[at], shown[at], role="direction", filled=False, size=1.5, **told(at, f"{origin}: ")))
+    if below.size:
+        marks.append(Edge(s[below], top=False, shape="triangle-down", name="below the axis", **told(below, "")))
+    words = f"{len(minima)} local minima"
+    words += " (grid too coarse for all)" if "resolution" in data and int(data["resolution"]) else ""
+    return Panel(tuple(marks), x, y, row=row, height=1.2, heading=words)
+
+
+def _axis(cost: np.ndarray, origin: np.ndarray) -> Axis:
+    """Logarithmic where costs are positive; a single cost far below all others, but that of the origin, has no room."""
+    known = cost[np.isfinite(cost)]
+    whole = log_range(cost)
+    if whole is None or (known < 0).any():
+        return Axis.over("cost", cost)
+    usual = 0.5 * float(np.quantile(known[known > 0], 0.002))
+    least = [float(each) for each in cost[origin] if each >= whole[0]]
+    return Axis("cost", "log", (max(whole[0], min([usual, *least])) / 1.2, 1.2 * whole[1]))

@@ -6,25 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures import _style
-from rnnscope.figures._cost_style import (
-    MASK_COLOUR,
-    MASK_WORDS,
-    PATH_COLOUR,
-    log_axis,
-    log_range,
-    logarithms,
-    one_step,
-    plotly_colour_bar,
-    power_of_ten,
-)
+from rnnscope.figures._costs import log_range, logarithms, one_step
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.sheet import Axis, ColourScale, Line, Mark, Panel, Points, Sheet, Surface, key
+from rnnscope.figures.theme import level_ticks
 
 if TYPE_CHECKING:
     import xarray
 
 
-def cost_plane(landscape: "xarray.Dataset", *, contours: int = 8, backend: _style.Backend = "matplotlib") -> Any:
-    """The cost on a plane in colour, logarithmic, with contours; points where it is not finite are masked.
+def cost_plane(landscape: "xarray.Dataset", *, contours: int = 8, backend: Backend = "matplotlib") -> Any:
+    """The cost on a plane in colour, logarithmic, with contours; it is left empty where it is not finite.
 
     For a path of training the snapshots are drawn on the plane, the last one ringed, and above it the cost along the
     path against the epoch.
@@ -41,10 +33,8 @@ def cost_plane(landscape: "xarray.Dataset", *, contours: int = 8, backend: _styl
         ValueError: unknown backend, a negative number of contours, or no finite cost at all.
 
     """
-    _style.check_backend(backend)
     require(contours >= 0, "contours", "at least 0", contours)
-    content = Plane.of(one_step(landscape))
-    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(content, contours)
+    return render(_sheet(Plane.of(one_step(landscape)), contours), backend)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,106 +71,44 @@ class Plane:
         return cls(data["s1"].values, data["s2"].values, level, cost, labels, logarithmic, path, way, remark)
 
     @property
-    def masked(self) -> bool:
-        """Whether some points have no finite cost."""
-        return bool(np.isnan(self.level).any())
+    def limits(self) -> tuple[float, float]:
+        """The least and the greatest level, which differ."""
+        low, high = float(np.nanmin(self.level)), float(np.nanmax(self.level))
+        return (low, high) if low < high else (low - 0.5, high + 0.5)
+
+    @property
+    def ticks(self) -> list[tuple[float, str]] | None:
+        """Levels that have round costs."""
+        return level_ticks(*self.limits) if self.logarithmic else None
+
+    def surface(self, contours: int = 0) -> Surface:
+        """The levels; a pointer is told the cost itself."""
+        hover = "{x:.4g}, {y:.4g}\ncost {cost:.4g}"
+        return Surface(self.s1, self.s2, self.level, contours, hover=hover, facts={"cost": self.cost})
+
+    def colours(self, label: str = "") -> ColourScale:
+        """The colours of the levels."""
+        return ColourScale(*self.limits, label, "cost", self.ticks)
 
 
-def _draw_matplotlib(content: Plane, contours: int) -> Any:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-    from matplotlib.ticker import FuncFormatter
-
-    with _style.matplotlib_style():
-        figure = _style.new_matplotlib_figure(2.6 if content.way is None else 3.6)
-        heights = [2.3] if content.way is None else [0.9, 2.3]
-        axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-        if content.way is not None:
-            _draw_way(axes[0], *content.way)
-        panel = axes[-1]
-        panel.set_facecolor(MASK_COLOUR)
-        mesh = panel.pcolormesh(
-            content.s1,
-            content.s2,
-            np.ma.masked_invalid(content.level),
-            cmap="cividis",
-            shading="nearest",
-            rasterized=True,
-        )
-        if contours and np.ptp(content.level[np.isfinite(content.level)]) > 0:
-            panel.contour(
-                content.s1, content.s2, np.ma.masked_invalid(content.level), contours,
-                colors="white", linewidths=0.25, alpha=0.4, linestyles="solid",
-            )  # fmt: skip
-        bar = figure.colorbar(mesh, ax=panel, pad=0.02, aspect=25)
-        bar.outline.set_linewidth(0.4)  # pyright: ignore[reportCallIssue]
-        bar.set_label("cost")
-        if content.logarithmic:
-            bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
-        handles = []
-        if content.path is not None:
-            x, y, _ = content.path
-            panel.plot(x, y, color=PATH_COLOUR, linewidth=0.9, marker=".", markersize=2)
-            panel.plot(x[-1:], y[-1:], marker="o", markersize=5, markerfacecolor="none", color=PATH_COLOUR)
-            handles.append(Line2D([], [], color=PATH_COLOUR, marker=".", markersize=3, label="path of training"))
-            _style.corner_label(panel, content.remark)
-        if content.masked:
-            handles.append(Patch(color=MASK_COLOUR, label=MASK_WORDS))
-        panel.set_xlabel(content.labels[0])
-        panel.set_ylabel(content.labels[1])
-        _style.legend_above(figure, handles)
-    return figure
+def _sheet(plane: Plane, contours: int) -> Sheet:
+    marks: list[Mark] = [plane.surface(contours)]
+    panels, row = [], 0
+    if plane.path is not None and plane.way is not None:
+        x, y, epochs = plane.path
+        said: dict[str, Any] = {"role": "path", "facts": {"epoch": epochs}, "hover": "epoch {epoch:.0f}"}
+        marks.append(Line(x, y, name="path of training", **said))
+        marks.append(Points(x, y, size=0.6, **said))
+        marks.append(Points(x[-1:], y[-1:], role="path", filled=False, size=1.7, name="its end"))
+        panels, row = [_way(*plane.way)], 1
+    axes = (Axis(label) for label in plane.labels)
+    panels.append(Panel(tuple(marks), *axes, row=row, height=2.2, heading=plane.remark))
+    keys = (key("cost not finite", "gap"),) if np.isnan(plane.level).any() else ()
+    return Sheet(tuple(panels), legend=keys, colours=plane.colours("cost"))
 
 
-def _draw_way(axes: Any, epochs: np.ndarray, costs: np.ndarray) -> None:
-    limits = log_range(costs)
-    axes.plot(epochs, costs, color=_style.INK, linewidth=0.7)
-    if limits is not None and bool((costs[np.isfinite(costs)] > 0).all()):
-        log_axis(axes, "y", *limits)
-    axes.set_ylabel("cost")
-    axes.set_xlabel("epoch, with points between snapshots")
-    axes.margins(x=0.01)
-
-
-def _draw_plotly(content: Plane, contours: int) -> Any:
-    import plotly.graph_objects as go
-    from plotly.subplots import make_subplots
-
-    rows = 1 if content.way is None else 2
-    figure = make_subplots(rows, 1, row_heights=[1] if rows == 1 else [0.25, 0.75], vertical_spacing=0.12)
-    if content.way is not None:
-        line = {"color": _style.MIDDLE_GREY, "width": 1.5}
-        figure.add_trace(
-            go.Scatter(
-                x=content.way[0], y=content.way[1], mode="lines", line=line, name="cost along the path",
-                hovertemplate="epoch %{x:.1f}<br>cost %{y:.4g}<extra></extra>", showlegend=False,
-            ), 1, 1,
-        )  # fmt: skip
-    known = content.level[np.isfinite(content.level)]
-    spread = float(np.ptp(known)) or 1.0
-    shown = {"start": float(known.min()), "end": float(known.max()), "size": spread / max(contours, 1)}
-    bar = plotly_colour_bar(content.level, "cost") if content.logarithmic else {"title": {"text": "cost"}}
-    figure.add_trace(
-        go.Contour(
-            x=content.s1, y=content.s2, z=content.level, customdata=content.cost, colorscale="Cividis", contours=shown,
-            line={"width": 0.4, "color": "rgba(255,255,255,0.5)"}, colorbar={**bar, "len": 0.7, "y": 0.4},
-            hovertemplate="%{x:.4g}, %{y:.4g}<br>cost %{customdata:.4g}<extra></extra>", name="cost",
-        ), rows, 1,
-    )  # fmt: skip
-    if content.path is not None:
-        x, y, epochs = content.path
-        figure.add_trace(
-            go.Scatter(
-                x=x, y=y, text=epochs, mode="lines+markers", name="path of training",
-                line={"color": PATH_COLOUR, "width": 1.5}, marker={"size": 4},
-                hovertemplate="epoch %{text}<extra></extra>",
-            ), rows, 1,
-        )  # fmt: skip
-    _style.style_plotly(figure, height=420 if rows == 1 else 620)
-    figure.update_xaxes(title=content.labels[0], showgrid=False, row=rows, col=1)
-    figure.update_yaxes(title=content.labels[1], showgrid=False, row=rows, col=1)
-    if content.way is not None:
-        figure.update_xaxes(title="epoch, with points between snapshots", row=1, col=1)
-        limits = log_range(content.way[1])
-        figure.update_yaxes(title="cost", row=1, col=1, type="log" if limits is not None else "linear")
-    return figure
+def _way(epochs: np.ndarray, costs: np.ndarray) -> Panel:
+    positive = log_range(costs) is not None and bool((costs[np.isfinite(costs)] > 0).all())
+    line = Line(epochs, costs, hover="epoch {x:.1f}\ncost {y:.4g}")
+    y = Axis.over("cost", costs, scale="log" if positive else "linear")
+    return Panel((line,), Axis("epoch, with points between snapshots"), y, height=0.7)

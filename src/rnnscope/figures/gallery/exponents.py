@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base.errors import require
-from rnnscope.figures._rates import exponent_rates
-from rnnscope.figures._style import Backend, check_backend
-from rnnscope.findings.reading import by_step, choose_inputs
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.tracks import View, stack
+from rnnscope.figures.tracks import exponents as track
 
 if TYPE_CHECKING:
     import xarray
@@ -24,7 +24,8 @@ def exponents(
     """Largest Lyapunov exponents against epoch, each with a band of one standard error on either side.
 
     One stroke for each attractor, in the colour of its kind, as long as the stretch that stands for its epoch; of a
-    result of ``Lyapunov`` one for each start, in the colour of its status. The largest exponent is the thickest. At the
+    result of ``Lyapunov`` one for each start, in the colour of its status. The largest exponent is the
+    strongest, the legend names the others. At the
     dashed line, 0, small differences neither grow nor die out. All panels have the same axis; a value far below those
     of nine tenths of the strokes is not shown, its epoch is marked at the edge of the panel.
 
@@ -42,12 +43,6 @@ def exponents(
         ValueError: unknown backend or input; no exponent wanted; a Dataset that has none.
 
     """
-    check_backend(backend)
     require(n_exponents >= 1, "n_exponents", "at least 1", n_exponents)
-    data = by_step(exponents)
-    rates = exponent_rates(data, choose_inputs(data, inputs, everything=backend == "plotly"), n_exponents)
-    if backend == "matplotlib":
-        from rnnscope.figures._rates_matplotlib import draw
-    else:
-        from rnnscope.figures._rates_plotly import draw
-    return draw(rates)
+    view = View.of(exponents, inputs, paper=backend == "matplotlib", alone=True, n_exponents=n_exponents)
+    return render(stack({"": [track.track(exponents, view)]}, view), backend)

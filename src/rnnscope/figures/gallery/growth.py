@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures import _style
-from rnnscope.figures._cost_style import log_axis, one_step
+from rnnscope.figures._costs import one_step
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.sheet import Axis, Line, Mark, Panel, Points, Sheet
 from rnnscope.findings.reading import flags
 
 if TYPE_CHECKING:
@@ -19,11 +20,17 @@ _WORDS = {
     "gradient": "‖∇V_N‖",
     "hessian": "‖∇²V_N‖",
 }
-_MARKERS = {"output_sensitivity": "o", "gauss_newton": "s", "gradient": "^", "hessian": "D"}
-_SYMBOLS = {"output_sensitivity": "circle", "gauss_newton": "square", "gradient": "triangle-up", "hessian": "diamond"}
+# Told apart by lightness and by shape too. The Hessian, which the Gauss-Newton matrix often equals, is drawn first, and
+# large and hollow, so that neither hides the other.
+_LOOKS: dict[str, dict[str, Any]] = {
+    "hessian": {"role": "series 4", "shape": "diamond", "filled": False, "size": 1.7},
+    "gauss_newton": {"role": "series 1", "shape": "square"},
+    "output_sensitivity": {"role": "series 0", "shape": "circle"},
+    "gradient": {"role": "ink", "shape": "triangle-up", "filled": False, "size": 1.4},
+}
 
 
-def growth(growth: "xarray.Dataset", *, backend: _style.Backend = "matplotlib") -> Any:
+def growth(growth: "xarray.Dataset", *, backend: Backend = "matplotlib") -> Any:
     """Medians over starts against the length N, quarters of the starts as bars, and the fitted law as a line.
 
     Both axes are logarithmic, so that a power is a straight line; where the sensitivity grows exponentially the axis of
@@ -40,18 +47,12 @@ def growth(growth: "xarray.Dataset", *, backend: _style.Backend = "matplotlib") 
         ValueError: unknown backend, or no positive finite value at all.
 
     """
-    _style.check_backend(backend)
     data = one_step(growth)
-    curves = [curve for name in _WORDS if (curve := _Curve.of(data, name)) is not None]
+    curves = [curve for name in _LOOKS if (curve := _Curve.of(data, name)) is not None]
     require(curves, "growth", "at least one positive finite value", "none")
     exponential = flags(data["law"])["exponential"]
     linear = int(data["law"].sel(quantity="output_sensitivity")) == exponential
-    remark = f"λ1 = {float(data['lyapunov_mean']):.3f}".replace("-0.000", "0.000")
-    ratio = float(data["rate_ratio"])
-    if np.isfinite(ratio):
-        low, high = data["rate_ratio_interval"].values
-        remark += f"; Gauss-Newton rate / rate = {ratio:.2f} ({low:.2f} … {high:.2f})"
-    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(curves, linear, remark)
+    return render(_sheet(curves, data, linear=linear), backend)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,66 +95,22 @@ class _Curve:
                 fitted = np.exp(shape + np.mean(np.log(median[late]) - shape[late]))
         return cls(name, n, median, low, high, fitted, label)
 
-    @property
-    def colour(self) -> str:
-        return _style.LINE_COLOURS[list(_WORDS).index(self.name)]
 
-
-def _draw_matplotlib(curves: list[_Curve], linear: bool, remark: str) -> Any:
-    from matplotlib.lines import Line2D
-
-    with _style.matplotlib_style():
-        figure = _style.new_matplotlib_figure(3.3)
-        axes = figure.subplots()
-        handles = []
-        for curve in curves:
-            bars = np.stack([curve.median - curve.low, curve.high - curve.median])
-            marker = _MARKERS[curve.name]
-            axes.errorbar(
-                curve.n, curve.median, bars, linestyle="none", marker=marker, markersize=2.5, color=curve.colour,
-                elinewidth=0.6,
-            )  # fmt: skip
-            axes.plot(curve.n, curve.fitted, color=curve.colour, linewidth=0.7, alpha=0.8)
-            look: dict[str, Any] = {"marker": marker, "markersize": 3, "linewidth": 0.7, "color": curve.colour}
-            handles.append(Line2D([], [], label=curve.label, **look))
-        low = min(float(curve.low.min()) for curve in curves)
-        high = max(float(curve.high.max()) for curve in curves)
-        log_axis(axes, "y", low / 2, high * 2)
-        axes.set_ylim(low / 2, high * 2)
-        if not linear:
-            log_axis(axes, "x", float(curves[0].n[0]), float(curves[0].n[-1]))
-        axes.set_xlabel("length N (steps)")
-        axes.set_ylabel("median over starts")
-        _style.corner_label(axes, remark)
-        _style.legend_above(figure, handles)
-    return figure
-
-
-def _draw_plotly(curves: list[_Curve], linear: bool, remark: str) -> Any:
-    import plotly.graph_objects as go
-
-    figure = go.Figure()
+def _sheet(curves: list[_Curve], data: "xarray.Dataset", *, linear: bool) -> Sheet:
+    remark, ratio = "", float(data["rate_ratio"])
+    if np.isfinite(ratio):
+        low, high = data["rate_ratio_interval"].values
+        remark = f"Gauss-Newton rate / rate = {ratio:.2f} ({low:.2f} … {high:.2f})"
+    marks: list[Mark] = []
     for curve in curves:
-        figure.add_trace(
-            go.Scatter(
-                x=curve.n, y=curve.median, mode="markers", name=curve.label, legendgroup=curve.name,
-                marker={"color": curve.colour, "symbol": _SYMBOLS[curve.name], "size": 7},
-                error_y={
-                    "type": "data", "symmetric": False, "array": curve.high - curve.median,
-                    "arrayminus": curve.median - curve.low, "thickness": 1, "width": 2,
-                },
-                hovertemplate="N = %{x}<br>%{y:.4g}<extra>" + _WORDS[curve.name] + "</extra>",
-            )
-        )  # fmt: skip
-        line = {"color": curve.colour, "width": 1}
-        figure.add_trace(
-            go.Scatter(
-                x=curve.n, y=curve.fitted, mode="lines", line=line, legendgroup=curve.name, showlegend=False,
-                hoverinfo="skip",
-            )
-        )  # fmt: skip
-    _style.style_plotly(figure, height=460)
-    figure.update_layout(title={"text": remark, "font": {"size": 13}, "x": 0.08, "y": 0.98})
-    figure.update_xaxes(title="length N (steps)", type="linear" if linear else "log")
-    figure.update_yaxes(title="median over starts", type="log", exponentformat="power")
-    return figure
+        look = _LOOKS[curve.name]
+        dash = "dashed" if curve.name == "hessian" else "solid"
+        marks.append(Line(curve.n, curve.fitted, role=look["role"], dash=dash))
+        hover, bars = f"N = {{x}}\n{{y:.4g}}\n{_WORDS[curve.name]}", {"low": curve.low, "high": curve.high}
+        marks.append(Points(curve.n, curve.median, name=curve.label, hover=hover, **bars, **look))
+    lengths = np.concatenate([curve.n for curve in curves])
+    x = Axis.over("length N (steps)", lengths, scale="linear" if linear else "log")
+    ends = [end for curve in curves for end in (curve.low, curve.high)]
+    y = Axis.over("median over starts", *ends, scale="log")
+    heading = f"λ1 = {float(data['lyapunov_mean']):.3f}".replace("-0.000", "0.000")
+    return Sheet((Panel(tuple(marks), x, y, height=2.4, heading=heading, remark=remark),))

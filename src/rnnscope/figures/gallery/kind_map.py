@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from rnnscope.figures._style import Backend, check_backend
-from rnnscope.findings.reading import by_step
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.tracks import View, kinds, stack
 
 if TYPE_CHECKING:
     import xarray
@@ -29,10 +29,5 @@ def kind_map(summary: "xarray.Dataset", *, backend: Backend = "matplotlib") -> A
         ValueError: unknown backend.
 
     """
-    check_backend(backend)
-    summary = by_step(summary)
-    if backend == "matplotlib":
-        from rnnscope.figures._kind_matplotlib import draw
-    else:
-        from rnnscope.figures._kind_plotly import draw
-    return draw(summary)
+    view = View(paper=backend == "matplotlib", settings={"alone": True})
+    return render(stack({"": [kinds.track(summary, view)]}, view), backend)

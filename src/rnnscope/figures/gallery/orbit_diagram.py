@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rnnscope.figures._diagram import MAX_POINTS, make_diagram
-from rnnscope.figures._style import Backend, check_backend
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.tracks import View, exponents, kinds, loss, multipliers, stack
+from rnnscope.figures.tracks import orbits as orbits_track
+from rnnscope.findings.reading import by_step, loss_curve
 
 if TYPE_CHECKING:
     import pandas
@@ -27,7 +29,7 @@ def orbit_diagram(
     """Value of the output along the kept orbit against epoch, with the loss on the same epoch axis.
 
     A fixed point reads as a thin line, a closed curve as a band, so its birth is where the line opens. Orbits
-    that settled are drawn as one line per distinct value; the samples of the others as points, or above 10⁵
+    that settled are drawn as one line per distinct value; the samples of the others as points, or above 20 000
     of them as a density on a logarithmic colour scale. Where an orbit diverged, or leaves the value axis, its
     epoch is marked at the edge of the panel. An epoch that was not looked at is drawn like the nearest one that was;
     but further away than half the usual spacing of the epochs thereabouts there is a gap.
@@ -56,20 +58,17 @@ def orbit_diagram(
         ValueError: unknown backend, input or output; an empty value range.
 
     """
-    check_backend(backend)
-    diagram = make_diagram(
-        orbits,
-        scalars=scalars,
-        summary=summary,
-        attractors=attractors,
-        inputs=inputs,
-        output=output,
-        value_range=value_range,
-        everything=backend == "plotly",
-        max_points=MAX_POINTS[backend],
-    )
-    if backend == "matplotlib":
-        from rnnscope.figures._orbit_matplotlib import draw
-    else:
-        from rnnscope.figures._orbit_plotly import draw
-    return draw(diagram)
+    view = View.of(
+        orbits, inputs, paper=backend == "matplotlib", output=output, value_range=value_range
+    )  # fmt: skip
+    tracks = [orbits_track.track(orbits, view)]
+    if attractors is not None:
+        tracks.append(kinds.track(attractors, view))
+        rates = exponents.track(attractors, view), multipliers.track(attractors, view)
+        tracks += [track for track in rates if track.known]
+    elif summary is not None:
+        tracks.append(kinds.track(summary, view))
+    curve = loss_curve(scalars, by_step(orbits))
+    if curve is not None:
+        tracks.append(loss.of_curve(curve))
+    return render(stack({"": tracks}, view), backend)

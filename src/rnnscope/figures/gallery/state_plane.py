@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnscope.base.errors import require
-from rnnscope.figures import _style
-from rnnscope.figures._cost_style import one_step
+from rnnscope.figures._costs import one_step
+from rnnscope.figures.renderers import Backend, render
+from rnnscope.figures.sheet import Axis, Panel, Points, Sheet
 
 if TYPE_CHECKING:
     import xarray
@@ -21,7 +22,7 @@ def state_plane(
     x: int | str = 0,
     y: int | str = 1,
     input: int = 0,
-    backend: _style.Backend = "matplotlib",
+    backend: Backend = "matplotlib",
 ) -> Any:
     """One coordinate of the state against another, each sample of each orbit one point.
 
@@ -39,7 +40,6 @@ def state_plane(
         ValueError: unknown backend, orbits of one coordinate only, or no such coordinate or input.
 
     """
-    _style.check_backend(backend)
     data = one_step(orbits)
     name, dim = ("state_orbit", "state") if "state_orbit" in data else ("orbit", "output")
     labels = [str(label) for label in data[dim].values]
@@ -56,30 +56,7 @@ def state_plane(
     values = data[name].isel(input=input).transpose("start", "time", dim).values.reshape(-1, len(labels))
     values = values[np.isfinite(values).all(1)]
     require(len(values), "orbits", "at least one finite sample", "none")
-    points = (values[:, chosen[0]], values[:, chosen[1]], labels[chosen[0]], labels[chosen[1]])
-    return (_draw_matplotlib if backend == "matplotlib" else _draw_plotly)(*points)
-
-
-def _draw_matplotlib(x: np.ndarray, y: np.ndarray, x_label: str, y_label: str) -> Any:
-    with _style.matplotlib_style():
-        figure = _style.new_matplotlib_figure(2.8)
-        axes = figure.subplots()
-        axes.plot(
-            x, y, linestyle="none", marker=".", markersize=1.2, markeredgewidth=0, color=_style.OSCILLATES,
-            rasterized=len(x) > 3000,
-        )  # fmt: skip
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        axes.locator_params(nbins=5)
-    return figure
-
-
-def _draw_plotly(x: np.ndarray, y: np.ndarray, x_label: str, y_label: str) -> Any:
-    import plotly.graph_objects as go
-
-    marker = {"size": 2, "color": _style.SCREEN_COLOURS[1]}
-    figure = go.Figure(go.Scattergl(x=x, y=y, mode="markers", marker=marker, showlegend=False))
-    _style.style_plotly(figure, height=440)
-    figure.update_xaxes(title=x_label)
-    figure.update_yaxes(title=y_label)
-    return figure
+    places = [values[:, at] for at in chosen]
+    dots = Points(*places, shape="dot", size=0.6, role="oscillates")
+    across, up = (Axis.over(labels[at], place, n_ticks=5) for at, place in zip(chosen, places, strict=True))
+    return render(Sheet((Panel((dots,), across, up, height=2.4),)), backend)

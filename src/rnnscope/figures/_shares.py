@@ -1,57 +1,43 @@
-"""Attractors over epochs and inputs as cells, each stacked from the attractors that are there."""
+"""Limit sets over epochs and inputs as cells, each stacked from those that are there by the share of the starts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.figures._orbit_layers import Columns, make_columns
-from rnnscope.findings.kinds import LIMIT_KINDS, limit_codes, limit_words, present_limits, shares
-from rnnscope.findings.reading import choose_inputs
+from rnnscope.figures._columns import Columns
+from rnnscope.figures.sheet import Cells
+from rnnscope.findings.kinds import LIMIT_KINDS, limit_codes, limit_words, shares
 
 if TYPE_CHECKING:
     import xarray
 
 EMPTY = len(LIMIT_KINDS)
 LEVELS = 24  # parts of the height of a row, of which the last three stay empty
-SPLIT_WORDS = "cells: share of the starts"
 _USABLE = LEVELS - 3
 
 
-@dataclass(frozen=True, eq=False)
-class Stacks:
-    """Cells over the columns of a diagram, inputs in ascending order.
+def share_cells(attractors: "xarray.Dataset", order: Sequence[int], columns: Columns, hover: str) -> Cells:
+    """Cells over the columns and the inputs in this order, a row each, from its bottom upwards.
 
-    ``levels`` (input × ``n_levels``, column) has from the bottom of each row upwards the position in ``LIMIT_KINDS`` of
-    what stands there, ``EMPTY`` between two attractors and where nobody looked. ``words`` (input, column) say it.
-    ``n_levels`` is 1 where no cell holds more than one attractor.
+    There is nothing between two attractors and where nobody looked; a row is a single cell high where no cell holds
+    more than one attractor.
     """
-
-    order: list[int]
-    columns: Columns
-    n_levels: int
-    levels: np.ndarray
-    words: np.ndarray
-    kinds: list[int]
-
-    @classmethod
-    def of(cls, attractors: "xarray.Dataset") -> "Stacks":
-        order = choose_inputs(attractors, None, everything=True)
-        columns = make_columns(attractors["epoch"].values)
-        codes = limit_codes(attractors)
-        ranked = _by_kind_and_rank(codes, shares(attractors, codes))[:, order]
-        cells = _by_column(ranked, columns)
-        n_levels = LEVELS if ((cells > 0).sum((-1, -2)) > 1).any() else 1
-        known: dict[bytes, tuple[list[int], str]] = {}
-        levels = np.full((len(order), n_levels, len(cells)), EMPTY, np.uint8)
-        words = np.full((len(order), len(cells)), "", dtype=object)
-        for at, cell in np.ndindex(words.shape):
-            key = cells[cell, at].tobytes()
-            if key not in known:
-                known[key] = _stack(cells[cell, at], n_levels), _words(cells[cell, at])
-            levels[at, :, cell], words[at, cell] = known[key]
-        return cls(order, columns, n_levels, levels.reshape(-1, len(cells)), words, present_limits(codes))
+    codes = limit_codes(attractors)
+    cells = _by_column(_by_kind_and_rank(codes, shares(attractors, codes))[:, order], columns)
+    n_levels = LEVELS if ((cells > 0).sum((-1, -2)) > 1).any() else 1
+    known: dict[bytes, tuple[list[int], str]] = {}
+    levels = np.full((len(order), n_levels, len(cells)), EMPTY, np.uint8)
+    words = np.full((len(order), len(cells)), "", dtype=object)
+    for at, cell in np.ndindex(words.shape):
+        key = cells[cell, at].tobytes()
+        if key not in known:
+            known[key] = _stack(cells[cell, at], n_levels), _words(cells[cell, at])
+        levels[at, :, cell], words[at, cell] = known[key]
+    return Cells(
+        levels.reshape(-1, len(cells)), columns.grid(-0.5 + 0.5 / n_levels, 1 / n_levels), LIMIT_KINDS, words=words,
+        words_grid=columns.grid(0, 1), hover=hover,
+    )  # fmt: skip
 
 
 def _by_kind_and_rank(codes: np.ndarray, fractions: np.ndarray) -> np.ndarray:
