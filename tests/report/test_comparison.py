@@ -7,9 +7,9 @@ import pytest
 
 from rnnscope.base.intervals import median_interval, share_interval
 from rnnscope.cli import main
+from rnnscope.findings.orbits import Counts, Headline
 from rnnscope.report import compare_runs, write_report
 from rnnscope.report.comparison import Facts, compare
-from rnnscope.report.story import Counts, Headline
 from rnnscope.runs import Run
 from rnnscope.training import Config, fit_several
 

@@ -11,8 +11,8 @@ import torch
 
 import rnnscope as rs
 from rnnscope.cli.demo import frequency_table
+from rnnscope.findings.orbits import headline
 from rnnscope.report._view import _input_rows
-from rnnscope.report.story import headline
 
 
 class Page(HTMLParser):

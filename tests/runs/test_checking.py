@@ -161,7 +161,7 @@ def test_deleted_snapshots_are_missed(run_copy, steps):
 @pytest.mark.parametrize(("every", "due"), [(1, range(1, 8)), (3, (3, 6)), (None, range(1, 8))])
 def test_only_snapshots_that_were_due_are_missed(tmp_path, every, due, monkeypatch):
     if every is None:
-        monkeypatch.setattr("rnnscope.training.recorder.EVERY_EPOCH_BELOW", 1)
+        monkeypatch.setattr("rnnscope.runs.schedule.EVERY_EPOCH_BELOW", 1)
     with Recorder(tmp_path / "run", torch.nn.GRU(1, 2), every=every) as recorder:
         for epoch in range(7):
             recorder.epoch(epoch, loss=0.5)

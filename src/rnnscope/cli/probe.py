@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from rnnscope.cli import _options as o
-from rnnscope.cli._results import phases_data, phases_table
+from rnnscope.cli._results import found_table, phases_data
 from rnnscope.cli._terminal import (
     make_model,
     named_warnings,
@@ -45,8 +45,8 @@ def probe(
     debug: o.Debug = False,
 ) -> None:
     """Ask at every recorded epoch of a run what the map does; measures only what is missing."""
+    from rnnscope.findings.sentences import telling
     from rnnscope.runs import Run
-    from rnnscope.smoothness import sentences
 
     if epoch is not None and epochs is not None:
         raise ValueError("--epoch, --epochs: expected one of them, came both")
@@ -63,15 +63,13 @@ def probe(
         for run, own in zip(opened, chosen, strict=True):
             dataset = probe_with_progress(run, own, which, workers)
             if json:
-                told.append({"run": str(run.path), "probe": name, "settings": own.settings()})
-                if probes.about(name) == "cost":
-                    told[-1]["found"] = values_of(dataset)
-                else:
-                    told[-1]["phases"] = phases_data(run, name, dataset)
+                phases = phases_data(run, name, dataset)
+                what = {"phases": phases} if phases else {"found": values_of(dataset)}
+                told.append({"run": str(run.path), "probe": name, "settings": own.settings(), **what})
                 continue
-            for line in sentences(name, dataset) if probes.about(name) == "cost" else ():
+            for line in telling(name).sentences(dataset):
                 out.print(line)
-            table = phases_table(run, name, dataset)
+            table = found_table(run, name, dataset)
             if table is not None:
                 out.print(table)
             out.print(

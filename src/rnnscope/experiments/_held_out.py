@@ -16,7 +16,7 @@ from rnnscope.base.randomness import make_generator
 from rnnscope.base.schema import Schema, Variable
 from rnnscope.base.settings import whole
 from rnnscope.systems import System
-from rnnscope.tasks._drawn import DrawnTask
+from rnnscope.tasks import DrawnTask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rnnscope.base.errors import DamagedFileError, RunError
 from rnnscope.runs import objectives
-from rnnscope.runs.folder import SNAPSHOTS_AT, is_alive, read_owner, read_toml, snapshot_due, snapshot_steps
+from rnnscope.runs.folder import SNAPSHOTS_AT, is_alive, read_owner, read_toml, snapshot_steps
 from rnnscope.runs.results import describe_block, read_block
 from rnnscope.runs.scalars import read_scalars
+from rnnscope.runs.schedule import snapshot_due
 from rnnscope.runs.sealed import altered, read_sealed
 from rnnscope.runs.sequences import FILE
 from rnnscope.runs.tensors import load_tensors

@@ -1,43 +1,52 @@
-"""What happened in plain words: the sentences of a story."""
+"""What a summary of orbits tells of a training, in plain words."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import astuple
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnscope.findings.events import Event, LossJump, events
 from rnnscope.findings.kinds import KINDS
-from rnnscope.report._series import counts_of, epochs_of, epochs_words, kinds_of
+from rnnscope.findings.orbits import Headline, headline
+from rnnscope.findings.reading import by_step, flags
+from rnnscope.findings.series import counts_of, epochs_of, kinds_of
+from rnnscope.findings.words import count_inputs, epochs_words, listed, number
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
-    from rnnscope.report.story import Event, Headline
 
+def sentences(
+    summary: "xarray.Dataset", scalars: "pandas.DataFrame | None" = None, *, first: Sequence[str] = ()
+) -> list[str]:
+    """What happened, most important first.
 
-def number(value: float) -> str:
-    """A loss or a frequency, short.
+    Args:
+        summary: result of ``summarise_orbits``.
+        scalars: index epoch, column ``loss``.
+        first: what is to be said before all else but that there were no weights.
 
-    >>> number(0.48213), number(3.2e-7), number(float("nan"))
-    ('0.482', '3.2e-07', 'not finite')
     """
-    return f"{value:.3g}" if math.isfinite(value) else "not finite"
+    facts = headline(summary, scalars)
+    lost = _lost_epochs(facts)
+    if facts.last_epoch in facts.not_finite:
+        return [lost, _loss_sentence(facts)]
+    happened = events(summary, scalars)
+    changes = [event for event in happened if isinstance(event, Event)]
+    jumps = [event for event in happened if isinstance(event, LossJump)]
+    jumps.sort(key=lambda jump: jump.before / jump.after)
+    lines = [lost, *first, _ending(facts) + _steady(summary, facts), _beginning(summary, facts)]
+    lines += _jump_sentences(jumps, changes, facts)
+    lines += _death_sentences(changes, jumps, facts.n_inputs)
+    lines += [_restlessness(changes, facts), _frequency_sentence(facts), _loss_sentence(facts)]
+    lines += [_diverging_sentence(by_step(summary), facts)]
+    return [line for line in lines if line]
 
 
-def inputs_words(count: int, total: int) -> str:
-    """How many of the inputs.
-
-    >>> inputs_words(4, 10), inputs_words(10, 10), inputs_words(1, 1)
-    ('4 of 10 inputs', 'all 10 inputs', 'the one input')
-    """
-    if total == 1:
-        return "the one input" if count else "no input"
-    if count == total:
-        return "both inputs" if total == 2 else f"all {total} inputs"
-    return f"{count} of {total} inputs" if count else f"none of the {total} inputs"
-
-
-def ending(facts: "Headline") -> str:
+def _ending(facts: Headline) -> str:
     verbs = {
         "rests": "rests",
         "oscillates": "oscillates",
@@ -50,7 +59,7 @@ def ending(facts: "Headline") -> str:
     for kind, count, throughout in shown:
         if not count:
             continue
-        where = "" if facts.n_inputs == 1 else f" at {inputs_words(count, facts.n_inputs)}"
+        where = "" if facts.n_inputs == 1 else f" at {count_inputs(count, facts.n_inputs)}"
         if facts.n_looked_at == 1:
             parts.append(f"{verbs[kind]}{where}")
         elif throughout == count:
@@ -60,16 +69,16 @@ def ending(facts: "Headline") -> str:
     when = f"over the last {facts.n_window} epochs{_looked_at(facts)}"
     if facts.n_looked_at == 1:
         when = f"at epoch {facts.last_epoch}, the only one{_looked_at(facts)},"
-    told = f"{when} the state {_listed(parts)}"
+    told = f"{when} the state {listed(parts)}"
     return f"At one input only, {facts.one_input}: {told}" if facts.one_input else told[0].upper() + told[1:]
 
 
-def _looked_at(facts: "Headline") -> str:
+def _looked_at(facts: Headline) -> str:
     """Said of epochs where these are not all that the run has."""
     return " looked at" if facts.n_looked_at + len(facts.not_finite) < facts.n_in_run else ""
 
 
-def steady(summary: "xarray.Dataset", facts: "Headline") -> str:
+def _steady(summary: "xarray.Dataset", facts: Headline) -> str:
     """The end of the first sentence: since when nothing has changed, where that is longer than the last epochs."""
     kinds = kinds_of(summary)
     changes = np.flatnonzero(np.any(np.diff(kinds, axis=0) != 0, axis=1))
@@ -79,7 +88,7 @@ def steady(summary: "xarray.Dataset", facts: "Headline") -> str:
     return f", as at every epoch{_looked_at(facts)} since {epochs_of(summary)[since]}."
 
 
-def lost_epochs(facts: "Headline") -> str:
+def _lost_epochs(facts: Headline) -> str:
     """Where the weights are not finite, which comes before all else."""
     if not facts.not_finite:
         return ""
@@ -90,15 +99,15 @@ def lost_epochs(facts: "Headline") -> str:
     return f"{text}; all that follows is of the others."
 
 
-def restlessness(changes: "list[Event]", facts: "Headline") -> str:
-    if len(changes) < 5:
+def _restlessness(changes: list[Event], facts: Headline) -> str:
+    epochs = sorted({event.epoch for event in changes})
+    if len(epochs) < 5:
         return ""
-    last = changes[-1].epoch
     seen = "From one epoch looked at to the next" if _looked_at(facts) else "In all"
-    return f"{seen}, the number of oscillating inputs changes {len(changes)} times, the last time at epoch {last}."
+    return f"{seen}, oscillation is born or dies {len(epochs)} times, the last time at epoch {epochs[-1]}."
 
 
-def beginning(summary: "xarray.Dataset", facts: "Headline") -> str:
+def _beginning(summary: "xarray.Dataset", facts: Headline) -> str:
     epochs, counts = counts_of(summary)
     looked_at = _looked_at(facts)
     if facts.n_looked_at == 1:
@@ -108,22 +117,22 @@ def beginning(summary: "xarray.Dataset", facts: "Headline") -> str:
         return f"At none of the {facts.n_looked_at} epochs{looked_at} does it oscillate{anywhere}."
     at = int(np.searchsorted(epochs, facts.first_oscillation))
     n_first = int(counts[at, KINDS.index("oscillates")])
-    where = inputs_words(n_first, facts.n_inputs)
+    where = count_inputs(n_first, facts.n_inputs)
     if at == 0:
         return f"It oscillates at {where} at the first epoch{looked_at}, {facts.first_oscillation}, already."
     resting = (counts[:at, KINDS.index("rests")] == facts.n_inputs).all()
     until = f"At every epoch looked at up to {epochs[at - 1]}" if looked_at else f"Until epoch {epochs[at - 1]}"
-    until += f" it rests at {inputs_words(facts.n_inputs, facts.n_inputs)}" if resting else " it oscillates at no input"
+    until += f" it rests at {count_inputs(facts.n_inputs, facts.n_inputs)}" if resting else " it oscillates at no input"
     peak = int(counts[:, KINDS.index("oscillates")].max())
     most = ""
     if peak > n_first:
         at_peak = int(epochs[counts[:, KINDS.index("oscillates")].argmax()])
-        most = f", and at {inputs_words(peak, facts.n_inputs)} for the first time at epoch {at_peak}"
+        most = f", and at {count_inputs(peak, facts.n_inputs)} for the first time at epoch {at_peak}"
     return f"{until}; at epoch {facts.first_oscillation} it oscillates at {where}{most}."
 
 
-def jump_sentences(jumps: "list[Event]", changes: "list[Event]", facts: "Headline") -> list[str]:
-    """The largest loss jump, and the next two where the number of oscillating inputs changes around them."""
+def _jump_sentences(jumps: list[LossJump], changes: list[Event], facts: Headline) -> list[str]:
+    """The largest loss jump, and the next two where oscillation is born or dies around them."""
     lines = []
     for rank, jump in enumerate(jumps[:3]):
         text = f"{'A' if rank else 'The largest'} loss jump is at epoch {jump.epoch}: "
@@ -131,40 +140,52 @@ def jump_sentences(jumps: "list[Event]", changes: "list[Event]", facts: "Headlin
         near = [event for event in changes if event.since <= jump.epoch <= event.epoch]
         near = near or [event for event in changes if event.since - 1 <= jump.epoch <= event.epoch + 1]
         if near:
-            change = max(near, key=lambda event: abs(event.after - event.before))
-            when = _where(change, jump.epoch)
-            lines.append(f"{text}; {when} the number of oscillating inputs goes from {_from_to(change)}.")
+            largest = max(near, key=lambda event: len(event.inputs))
+            told = [event for event in near if event.epoch == largest.epoch]
+            lines.append(f"{text}; {_when(largest, jump.epoch)} {change_words(told, facts.n_inputs)}.")
         elif rank == 0:
             lines.append(f"{text}; {_no_change(jump.epoch, facts)}.")
     return lines
 
 
-def _no_change(epoch: int, facts: "Headline") -> str:
+def change_words(events: list[Event], n_inputs: int) -> str:
+    """Births and deaths at once, and at how many inputs.
+
+    >>> change_words([Event("birth", 3, 4, (0, 2)), Event("death", 3, 4, (1,))], 3)
+    'oscillation is born at 2 of 3 inputs and dies at 1 of 3 inputs'
+    """
+    verbs = {"birth": "is born", "death": "dies"}
+    return "oscillation " + listed(
+        [f"{verbs[event.kind]} at {count_inputs(len(event.inputs), n_inputs)}" for event in events]
+    )
+
+
+def _no_change(epoch: int, facts: Headline) -> str:
     if not facts.first_epoch <= epoch <= facts.last_epoch:
         return "no epoch was looked at on one side of it"
     if _looked_at(facts):
-        return "the number of oscillating inputs is the same at the epochs looked at before and after it"
-    return "the number of oscillating inputs does not change around it"
+        return "between the epochs looked at before and after it no oscillation is born or dies"
+    return "no oscillation is born or dies around it"
 
 
-def _where(change: "Event", epoch: int) -> str:
+def _when(change: Event, epoch: int) -> str:
     if change.epoch == epoch:
         return "at the same epoch"
     if change.epoch - change.since > 1 and change.since < epoch < change.epoch:
-        return f"between the epochs looked at, {change.since} and {change.epoch},"
+        return f"between epochs {change.since} and {change.epoch}"
     return f"at epoch {change.epoch}"
 
 
-def death_sentences(changes: "list[Event]", jumps: "list[Event]", n_inputs: int) -> list[str]:
-    """The two largest deaths of at least a fifth of the inputs that the three largest loss jumps did not tell of."""
+def _death_sentences(changes: list[Event], jumps: list[LossJump], n_inputs: int) -> list[str]:
+    """The two largest deaths at a fifth of the inputs or more that the three largest loss jumps did not tell of."""
     least = max(1, math.ceil(n_inputs / 5))
-    deaths = [event for event in changes if event.kind == "death" and event.before - event.after >= least]
+    deaths = [event for event in changes if event.kind == "death" and len(event.inputs) >= least]
     deaths = [death for death in deaths if not _at_once(death, jumps[:3])]
-    deaths.sort(key=lambda death: death.after - death.before)
+    deaths.sort(key=lambda death: -len(death.inputs))
     lines = []
     for death in deaths[:2]:
         when = f"At epoch {death.epoch}" if death.epoch - death.since == 1 else _between(death)
-        line = f"{when} the number of oscillating inputs falls from {_from_to(death)}"
+        line = f"{when} {change_words([death], n_inputs)}"
         meanwhile = _at_once(death, jumps)
         if meanwhile:
             jump = max(meanwhile, key=lambda event: event.after / event.before)
@@ -173,15 +194,15 @@ def death_sentences(changes: "list[Event]", jumps: "list[Event]", n_inputs: int)
     return lines
 
 
-def _at_once(change: "Event", jumps: "list[Event]") -> "list[Event]":
+def _at_once(change: Event, jumps: list[LossJump]) -> list[LossJump]:
     return [jump for jump in jumps if change.since <= jump.epoch <= change.epoch]
 
 
-def _between(change: "Event") -> str:
+def _between(change: Event) -> str:
     return f"Between epochs {change.since} and {change.epoch}"
 
 
-def frequency_sentence(facts: "Headline") -> str:
+def _frequency_sentence(facts: Headline) -> str:
     if facts.frequency_error is None or facts.frequency_range is None:
         return ""
     low, high = facts.frequency_range
@@ -198,7 +219,7 @@ def frequency_sentence(facts: "Headline") -> str:
     )
 
 
-def loss_sentence(facts: "Headline") -> str:
+def _loss_sentence(facts: Headline) -> str:
     if facts.loss_first is None or facts.loss_last is None:
         return "The loss is not known."
     if facts.loss_best is None:
@@ -209,21 +230,12 @@ def loss_sentence(facts: "Headline") -> str:
     return f"The loss goes from {number(facts.loss_first)} to {number(facts.loss_last)}{best}."
 
 
-def diverging_sentence(summary: "xarray.Dataset", facts: "Headline") -> str:
+def _diverging_sentence(summary: "xarray.Dataset", facts: Headline) -> str:
     kind = summary["kind"]
-    codes = dict(zip(str(kind.attrs["flag_meanings"]).split(), np.atleast_1d(kind.attrs["flag_values"]), strict=True))
-    diverging = kind.values == codes["diverges"]
+    diverging = kind.values == flags(kind)["diverges"]
     n = int(diverging.sum())
     if not n:
         return ""
     share = 100 * n / diverging.size
     everywhere = f"over all epochs{_looked_at(facts)}, inputs and starts"
     return f"{n} of {diverging.size} orbits ({share:.2g} %, {everywhere}) diverge."
-
-
-def _from_to(change: "Event") -> str:
-    return f"{change.before:g} to {change.after:g}"
-
-
-def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + " and " + parts[-1]

@@ -9,7 +9,7 @@ import xarray as xr
 from rnnscope.attractors import Attractors
 from rnnscope.attractors.limit_sets.kinds import KINDS
 from rnnscope.cli import main
-from rnnscope.report.attractor_story import attractor_phases
+from rnnscope.findings.limit_sets import phases
 from rnnscope.systems import textbook
 
 CODES = {"f": "fixed_point", "c": "closed_curve", "x": "chaos", "2": "cycle"}
@@ -52,7 +52,7 @@ def found(rows, exponents=None):
 
 
 def test_a_birth_at_one_input_after_another():
-    first, second, third = attractor_phases(found(["f f"] * 4 + ["f c"] * 3 + ["c c"] * 5))
+    first, second, third = phases(found(["f f"] * 4 + ["f c"] * 3 + ["c c"] * 5))
     assert (first.first_epoch, first.last_epoch) == (0, 30)
     (group,) = first.groups
     assert (group.inputs, group.values, group.names, group.share) == ((0, 1), (0.0, 0.5), ("0", "0.5"), 1.0)
@@ -67,7 +67,7 @@ def test_a_birth_at_one_input_after_another():
 
 
 def test_several_attractors_at_an_input():
-    (phase,) = attractor_phases(found(["fc 2"] * 3))
+    (phase,) = phases(found(["fc 2"] * 3))
     both, cycle = phase.groups
     assert [limit.words() for limit in both.sets] == ["fixed point", "closed curve"]
     assert [limit.fraction for limit in both.sets] == [0.5, 0.5]
@@ -75,13 +75,13 @@ def test_several_attractors_at_an_input():
 
 
 def test_flicker_is_joined_and_the_share_says_so():
-    (phase,) = attractor_phases(found(["f f f f"] * 60 + ["c f f f"] + ["f f f f"] * 60))
+    (phase,) = phases(found(["f f f f"] * 60 + ["c f f f"] + ["f f f f"] * 60))
     assert phase.groups[0].share == pytest.approx(1 - 1 / (121 * 4))
 
 
 def test_one_network_without_a_run():
     attractors = Attractors(starts=[[0.1], [0.4]]).measure(textbook.logistic(3.2))
-    (phase,) = attractor_phases(attractors)
+    (phase,) = phases(attractors)
     assert phase.groups[0].sets[0].words() == "2-cycle"
     assert phase.groups[0].sets[0].exponent == pytest.approx(math.log(0.16) / 2)
 

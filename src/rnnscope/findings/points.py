@@ -1,4 +1,4 @@
-"""Which fixed points, cycles and slow points a training had when: phases of a result of ``FixedPoints`` over epochs."""
+"""Which fixed points, cycles and slow points a training had when, told from a result of ``FixedPoints``."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.findings.reading import by_step, column, flags, input_name
-from rnnscope.report.story import joined
+from rnnscope.findings.phases import MAX_PHASES, Phase, Same, inputs_words, phases_of
+from rnnscope.findings.reading import by_step, flags
+from rnnscope.findings.tables import Table
+from rnnscope.findings.words import epoch_range
 
 if TYPE_CHECKING:
     import xarray
 
 Counts = tuple[tuple[str, int], ...]  # (what, how many), stable ones first
+_MANY_UNSEEN = 0.01  # of the searches
 
 
 @dataclass(frozen=True)
-class PointGroup:
+class Group:
     """Inputs with as many points of each sort over a phase, and at what share of its epochs × inputs exactly.
 
     ``slowest`` is the largest finite time constant -1 / ln|μ| of a stable point there, in steps: its median.
@@ -32,38 +35,56 @@ class PointGroup:
     def words(self) -> str:
         """What there is, in words.
 
-        >>> PointGroup((0,), (0.0,), ("0",), (("stable fixed point", 8), ("saddle of index 1", 12)), 1.0, 5.0).words()
+        >>> Group((0,), (0.0,), ("0",), (("stable fixed point", 8), ("saddle of index 1", 12)), 1.0, 5.0).words()
         '8 stable fixed points, 12 saddles of index 1'
         """
         return ", ".join(f"{n} {_plural(what) if n > 1 else what}" for what, n in self.counts) or "none"
 
 
-@dataclass(frozen=True)
-class PointPhase:
-    """A stretch of epochs over which the inputs keep much the same points."""
-
-    first_epoch: int
-    last_epoch: int
-    groups: tuple[PointGroup, ...]
-
-
-def point_phases(points: "xarray.Dataset", *, max_phases: int = 8) -> list[PointPhase]:
+def phases(points: "xarray.Dataset", *, max_phases: int = MAX_PHASES) -> list[Phase[Group]]:
     """The phases of a training by the numbers of its points of each sort, in order; unreachable ones do not count.
 
     Args:
         points: result of ``FixedPoints`` on a run, or on one network.
-        max_phases: the most there may be; epochs are joined as ``rnnscope.report.story.phases`` joins them.
+        max_phases: the most there may be.
 
     """
     data = by_step(points)
-    epochs, found = data["epoch"].values, _counts(data)
-    sorts = sorted({own for row in found for own in row})
-    table = np.array([[row.count(sort) for sort in sorts] for row in found])
     slowest = _slowest(data)
-    return [
-        PointPhase(int(epochs[first]), int(epochs[last]), _groups(data, found, slowest, first, last))
-        for first, last in joined(table, max_phases)
-    ]
+
+    def group(same: Same[Counts]) -> Group:
+        constants = np.array([slowest[where] for where in same.holds])
+        known = constants[~np.isnan(constants)]
+        median = float(np.median(known)) if known.size else float("nan")
+        return Group(same.inputs, same.values, same.names, same.found, same.share, median)
+
+    return phases_of(data, _counts(data), group, max_phases)
+
+
+def table(points: "xarray.Dataset") -> Table:
+    """Epochs, inputs, what there is, and the slowest time constant of a stable point."""
+    rows = []
+    for phase in phases(points):
+        epochs = epoch_range(phase.first_epoch, phase.last_epoch)
+        for group in phase.groups:
+            slowest = "" if group.slowest != group.slowest else f"{group.slowest:.3g}"
+            rows.append((epochs, inputs_words(points, group.inputs, group.share), group.words(), slowest))
+            epochs = ""
+    return Table(("epochs", "inputs", "in reach", "slowest (steps)"), tuple(rows), _unseen(points))
+
+
+def _unseen(points: "xarray.Dataset") -> str:
+    """Where many searches would lead to points that none has found."""
+    if "unseen_share" not in points:
+        return ""
+    share, error = (points[f"unseen_{name}"].values.ravel() for name in ("share", "error"))
+    worst = int(share.argmax())
+    if share[worst] - 2 * error[worst] < _MANY_UNSEEN:
+        return ""
+    return (
+        f"not all were found: up to {share[worst]:.0%} ± {error[worst]:.0%} of searches would lead to another point; "
+        "--set unseen=0 --set n_starts=… searches on"
+    )
 
 
 def _counts(data: "xarray.Dataset") -> list[list[Counts]]:
@@ -105,30 +126,6 @@ def _slowest(data: "xarray.Dataset") -> np.ndarray:
     inside = (modulus < 1) & (modulus > 0) & (data["reachable"].transpose("step", "input", "point").values > 0)
     constants = np.where(inside, -1 / np.log(np.where(inside, modulus, 0.5)), -np.inf).max(-1)
     return np.where(np.isfinite(constants), constants, np.nan)
-
-
-def _groups(
-    data: "xarray.Dataset", found: list[list[Counts]], slowest: np.ndarray, first: int, last: int
-) -> tuple[PointGroup, ...]:
-    n_inputs, values = data.sizes["input"], column(data, "input_value")
-    commonest = [Counter(row[at] for row in found[first : last + 1]).most_common(1)[0][0] for at in range(n_inputs)]
-    groups = []
-    for sort in dict.fromkeys(commonest):
-        inputs = tuple(at for at in range(n_inputs) if commonest[at] == sort)
-        holds = [(step, at) for step in range(first, last + 1) for at in inputs if found[step][at] == sort]
-        constants = np.array([slowest[where] for where in holds])
-        known = constants[~np.isnan(constants)]
-        groups.append(
-            PointGroup(
-                inputs,
-                tuple(float(values[at]) for at in inputs),
-                tuple(input_name(data, at) for at in inputs),
-                sort,
-                len(holds) / ((last - first + 1) * len(inputs)),
-                float(np.median(known)) if known.size else float("nan"),
-            )
-        )
-    return tuple(groups)
 
 
 def _plural(what: str) -> str:

@@ -7,7 +7,7 @@ from torch import nn
 
 from rnnscope.attractors import FixedPoints
 from rnnscope.cli import main
-from rnnscope.report.point_story import PointGroup, point_phases
+from rnnscope.findings.points import Group, phases
 from rnnscope.systems import as_system
 
 
@@ -20,7 +20,7 @@ def memory(n=3, gain=2.0):
 
 def test_a_memory_of_three_bits():
     found = FixedPoints(starts="normal(1)", n_starts=300).measure(memory())
-    (phase,) = point_phases(found)
+    (phase,) = phases(found)
     (group,) = phase.groups
     assert dict(group.counts) == {
         "stable fixed point": 8,
@@ -34,8 +34,8 @@ def test_a_memory_of_three_bits():
 
 
 def test_words_of_few_and_of_none():
-    assert PointGroup((0,), (0.0,), ("0",), (("continuum", 2),), 1.0, 1.0).words() == "2 continua"
-    assert PointGroup((0,), (0.0,), ("0",), (), 1.0, 1.0).words() == "none"
+    assert Group((0,), (0.0,), ("0",), (("continuum", 2),), 1.0, 1.0).words() == "2 continua"
+    assert Group((0,), (0.0,), ("0",), (), 1.0, 1.0).words() == "none"
 
 
 def test_the_command_line_tells_points_and_exponents(run_copy, capsys):

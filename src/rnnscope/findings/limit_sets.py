@@ -1,18 +1,22 @@
-"""Which limit sets a training had when: phases of a result of ``Attractors`` over epochs, as plain data."""
+"""Which limit sets a training had when, told from a result of ``Attractors``."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.findings.reading import by_step, column, flags, input_name
-from rnnscope.report.story import joined
+from rnnscope.findings.phases import MAX_PHASES, Phase, Same, inputs_words, phases_of
+from rnnscope.findings.reading import by_step, flags
+from rnnscope.findings.tables import Table
+from rnnscope.findings.words import epoch_range, signed
 
 if TYPE_CHECKING:
     import xarray
 
 Sets = tuple[tuple[str, int], ...]  # (kind, period) of every limit set at an input, in order
+_COLUMNS = ("epochs", "inputs", "limit set", "starts", "λ1 (nat/step)", "|μ1|, frequency (rad/step)")
 
 
 @dataclass(frozen=True)
@@ -55,20 +59,8 @@ class Group:
     share: float
 
 
-@dataclass(frozen=True)
-class AttractorPhase:
-    """A stretch of epochs over which the inputs keep much the same limit sets."""
-
-    first_epoch: int
-    last_epoch: int
-    groups: tuple[Group, ...]
-
-
-def attractor_phases(attractors: "xarray.Dataset", *, max_phases: int = 8) -> list[AttractorPhase]:
+def phases(attractors: "xarray.Dataset", *, max_phases: int = MAX_PHASES) -> list[Phase[Group]]:
     """The phases of a training by the kinds of limit sets at its inputs, in order.
-
-    Epochs looked at with as many inputs of each sort are joined into phases as ``rnnscope.report.story.phases`` joins
-    them. Within a phase each input has its commonest sets; inputs with the same ones are a group.
 
     Args:
         attractors: result of ``Attractors`` on a run, or on one network.
@@ -76,14 +68,12 @@ def attractor_phases(attractors: "xarray.Dataset", *, max_phases: int = 8) -> li
 
     """
     data = by_step(attractors)
-    epochs = data["epoch"].values
-    sets = _sets(data)
-    sorts = sorted({own for row in sets for own in row})
-    counts = np.array([[row.count(sort) for sort in sorts] for row in sets])
-    return [
-        AttractorPhase(int(epochs[first]), int(epochs[last]), _groups(data, sets, first, last))
-        for first, last in joined(counts, max_phases)
-    ]
+
+    def group(same: Same[Sets]) -> Group:
+        sets = tuple(_limit_set(data, same.holds, place, *named) for place, named in enumerate(same.found))
+        return Group(same.inputs, same.values, same.names, sets, same.share)
+
+    return phases_of(data, _sets(data), group, max_phases)
 
 
 def _sets(data: "xarray.Dataset") -> list[list[Sets]]:
@@ -100,26 +90,9 @@ def _sets(data: "xarray.Dataset") -> list[list[Sets]]:
     ]
 
 
-def _groups(data: "xarray.Dataset", sets: list[list[Sets]], first: int, last: int) -> tuple[Group, ...]:
-    n_inputs, values = data.sizes["input"], column(data, "input_value")
-    commonest = [Counter(row[at] for row in sets[first : last + 1]).most_common(1)[0][0] for at in range(n_inputs)]
-    groups = []
-    for sort in dict.fromkeys(commonest):
-        inputs = tuple(at for at in range(n_inputs) if commonest[at] == sort)
-        holds = [(step, at) for step in range(first, last + 1) for at in inputs if sets[step][at] == sort]
-        groups.append(
-            Group(
-                inputs,
-                tuple(float(values[at]) for at in inputs),
-                tuple(input_name(data, at) for at in inputs),
-                tuple(_limit_set(data, holds, place, *named) for place, named in enumerate(sort)),
-                len(holds) / ((last - first + 1) * len(inputs)),
-            )
-        )
-    return tuple(groups)
-
-
-def _limit_set(data: "xarray.Dataset", holds: list[tuple[int, int]], place: int, kind: str, period: int) -> LimitSet:
+def _limit_set(
+    data: "xarray.Dataset", holds: tuple[tuple[int, int], ...], place: int, kind: str, period: int
+) -> LimitSet:
     steps, inputs = (np.array(part) for part in zip(*holds, strict=True))
 
     def at(name: str) -> np.ndarray:
@@ -157,3 +130,50 @@ def _ends(values: np.ndarray) -> tuple[float, float] | None:
 def _median(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(np.median(known)) if known.size else float("nan")
+
+
+def table(attractors: "xarray.Dataset") -> Table:
+    """Epochs, inputs, and for each limit set there its kind, the starts that reach it, λ1, |μ1| or the frequency."""
+    rows, kinds = [], []
+    for phase in phases(attractors):
+        epochs = epoch_range(phase.first_epoch, phase.last_epoch)
+        for group in phase.groups:
+            inputs = inputs_words(attractors, group.inputs, group.share)
+            for limit in group.sets:
+                starts = f"{limit.fraction:.0%}"
+                rows.append((epochs, inputs, limit.words(), starts, _exponent(limit), _rest(limit)))
+                kinds.append(limit.kind)
+                epochs = inputs = ""
+    return Table(_COLUMNS, tuple(rows), _undetermined(attractors), tuple(kinds), _COLUMNS.index("limit set"))
+
+
+def _undetermined(attractors: "xarray.Dataset") -> str:
+    """How to run on what is undetermined."""
+    if not (attractors["kind"].values == flags(attractors["kind"])["undetermined"]).any():
+        return ""
+    settings = json.loads(attractors.attrs["settings"])["settings"] if "settings" in attractors.attrs else {}
+    more = settings.get("n_extensions", 2) + 1
+    return f"what is undetermined is run on, four times as long, with --set n_extensions={more}"
+
+
+def _exponent(limit: LimitSet) -> str:
+    """λ1 with its standard error; where epochs and inputs differ by more, from the least to the largest."""
+    low, high = limit.exponent_range
+    if limit.exponent != limit.exponent:
+        return ""
+    if high - low > max(4 * limit.exponent_error, 5e-5):
+        return f"{signed(low)} … {signed(high)}"
+    error = f" ± {limit.exponent_error:.1g}" if limit.exponent_error > 0 else ""
+    return signed(limit.exponent) + error
+
+
+def _rest(limit: LimitSet) -> str:
+    if limit.doubt:
+        return limit.doubt
+    if limit.frequency_range is not None and limit.kind != "cycle":
+        low, high = (f"{value:.3g}" for value in limit.frequency_range)
+        return low if low == high else f"{low} … {high}"
+    if limit.multiplier_range is None:
+        return ""
+    low, high = (f"{value:.3f}" for value in limit.multiplier_range)
+    return f"|μ1| = {low}" if low == high else f"|μ1| = {low} … {high}"

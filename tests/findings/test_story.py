@@ -6,7 +6,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from rnnscope.report.story import Counts, Event, Phase, events, headline, phases, sentences
+from rnnscope.findings.events import Event, LossJump, events
+from rnnscope.findings.orbits import Counts, OrbitPhase, headline, phases
+from rnnscope.findings.orbits import table as orbit_table
+from rnnscope.findings.story import sentences
 
 FLAGS = {"flag_values": [0, 1, 2, 3], "flag_meanings": "rests oscillates diverges undetermined"}
 
@@ -37,9 +40,9 @@ def test_phases_of_a_birth():
     summary = told(["rr"] * 3 + ["ro"] * 2 + ["oo"] * 4)
     found = phases(summary, table([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1]))
     assert found == [
-        Phase(1, 3, Counts(rests=2), 1.0, 0, 0, 0.9, 0.7),
-        Phase(4, 5, Counts(rests=1, oscillates=1), 1.0, 1, 1, 0.6, 0.5),
-        Phase(6, 9, Counts(oscillates=2), 1.0, 2, 2, 0.4, 0.1),
+        OrbitPhase(1, 3, Counts(rests=2), 1.0, 0, 0, 0.9, 0.7),
+        OrbitPhase(4, 5, Counts(rests=1, oscillates=1), 1.0, 1, 1, 0.6, 0.5),
+        OrbitPhase(6, 9, Counts(oscillates=2), 1.0, 2, 2, 0.4, 0.1),
     ]
 
 
@@ -49,7 +52,7 @@ def test_flicker_is_joined_and_the_share_says_so():
     assert (first.first_epoch, first.last_epoch, first.counts) == (1, 100, Counts(rests=4))
     assert first.share == pytest.approx(0.99)
     assert (first.oscillates_least, first.oscillates_most) == (0, 1)
-    assert first.remark() == "99 % of them; 0 to 1 oscillate"
+    assert orbit_table(told(rows)).rows[0] == ("1 – 100", "rests ×4", "", "99%, oscillates at times")
     assert (second.first_epoch, second.counts, second.share) == (101, Counts(oscillates=4), 1.0)
     assert second.loss_first is None
 
@@ -79,17 +82,51 @@ def test_events_are_births_deaths_and_jumps_in_order():
     summary = told(["rr", "ro", "oo", "rr", "rr", "oo"], epochs=[1, 2, 3, 5, 6, 7])
     found = events(summary, table([0.5, 0.49, 0.48, 0.47, 0.9, 0.89, 0.88]))
     assert found == [
-        Event("birth", 1, 2, 0, 1),
-        Event("birth", 2, 3, 1, 2),
-        Event("death", 3, 5, 2, 0),
-        Event("loss jump", 4, 5, 0.47, 0.9),
-        Event("birth", 6, 7, 0, 2),
+        Event("birth", 1, 2, (1,)),
+        Event("birth", 2, 3, (0,)),
+        Event("death", 3, 5, (0, 1)),
+        LossJump(4, 5, 0.47, 0.9),
+        Event("birth", 6, 7, (0, 1)),
     ]
+
+
+def test_a_birth_and_a_death_at_once_do_not_cancel():
+    summary = told(["ro"] * 12 + ["or"] * 12)
+    assert events(summary) == [Event("birth", 12, 13, (0,)), Event("death", 12, 13, (1,))]
+    lines = sentences(summary, table([0.5] * 12 + [0.9] * 12))
+    assert (
+        "The largest loss jump is at epoch 13: 0.5 → 0.9; at the same epoch oscillation is born at 1 of 2 inputs and "
+        "dies at 1 of 2 inputs."
+    ) in lines
+
+
+def test_what_is_undetermined_or_diverges_is_passed_over():
+    found = events(told(["rro", "uro", "uuo", "ouu", "rod", "ror"], epochs=[0, 10, 20, 30, 40, 50]))
+    assert found == [
+        Event("birth", 0, 30, (0,)),
+        Event("birth", 10, 40, (1,)),
+        Event("death", 30, 40, (0,)),
+        Event("death", 20, 50, (2,)),
+    ]
+    assert events(told(["uo", "ou", "ud"])) == []  # nothing was known before, or is known after
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_births_and_deaths_are_the_changes_input_by_input_whatever_happens(seed):
+    random = np.random.default_rng(seed)
+    rows = ["".join(random.choice(list("rodu"), 4)) for _ in range(30)]
+    found = events(told(rows))
+    for input in range(4):
+        known = [(epoch, row[input]) for epoch, row in enumerate(rows, 1) if row[input] in "ro"]
+        changes = [
+            ("birth" if now == "o" else "death", epoch) for (_, was), (epoch, now) in pairwise(known) if was != now
+        ]
+        assert sorted((e.kind, e.epoch) for e in found if isinstance(e, Event) and input in e.inputs) == sorted(changes)
 
 
 def test_a_noisy_loss_does_not_jump_at_every_epoch():
     noise = np.exp(np.random.default_rng(0).normal(0, 0.2, 400))
-    jumps = [event for event in events(told(["r"] * 400), table(noise)) if event.kind == "loss jump"]
+    jumps = [event for event in events(told(["r"] * 400), table(noise)) if isinstance(event, LossJump)]
     assert len(jumps) < 3
 
 
@@ -138,18 +175,14 @@ def test_the_sentences_of_a_birth_and_a_death():
         "and at all 3 inputs for the first time at epoch 16."
     )
     assert lines[2] == (
-        "The largest loss jump is at epoch 26: 0.451 → 1.05; "
-        "at the same epoch the number of oscillating inputs goes from 3 to 1."
+        "The largest loss jump is at epoch 26: 0.451 → 1.05; at the same epoch oscillation dies at 2 of 3 inputs."
     )
     assert not any(word in line for line in lines for word in ("because", "cause", "due to", "leads to"))
 
 
 def test_a_jump_away_from_any_change_says_so():
     lines = sentences(told(["r"] * 30), table([0.5] * 15 + [0.9] * 15))
-    assert (
-        "The largest loss jump is at epoch 16: 0.5 → 0.9; the number of oscillating inputs does not change around it."
-        in (lines)
-    )
+    assert "The largest loss jump is at epoch 16: 0.5 → 0.9; no oscillation is born or dies around it." in (lines)
 
 
 def test_restless_epochs_are_one_phase_that_says_how_far_it_varies():
@@ -157,10 +190,10 @@ def test_restless_epochs_are_one_phase_that_says_how_far_it_varies():
     quiet, restless = phases(told(rows))
     assert (quiet.first_epoch, quiet.last_epoch, restless.first_epoch) == (1, 170, 171)
     assert quiet.counts == Counts(rests=4)
-    assert quiet.remark() == "76 % of them; 0 to 4 oscillate"
+    assert orbit_table(told(rows)).rows[0][-1] == "76%, 0–4 oscillate"
     lines = sentences(told(rows))
     assert lines[0].endswith("at all 4 inputs, as at every epoch since 171.")
-    assert "In all, the number of oscillating inputs changes 81 times, the last time at epoch 171." in lines
+    assert "In all, oscillation is born or dies 81 times, the last time at epoch 171." in lines
 
 
 def test_every_death_is_told_with_the_loss_that_jumps_with_it():
@@ -169,17 +202,14 @@ def test_every_death_is_told_with_the_loss_that_jumps_with_it():
     for at, factor in ((10, 2.0), (30, 3.0), (50, 4.0), (70, 5.0)):
         losses[at] = factor
     lines = sentences(told(rows), table(losses))
-    assert (
-        "At epoch 11 the number of oscillating inputs falls from 2 to 0; the loss jumps from 1 to 2 at epoch 11."
-        in (lines)
-    )
-    assert "At epoch 91 the number of oscillating inputs falls from 2 to 0." in lines
+    assert "At epoch 11 oscillation dies at both inputs; the loss jumps from 1 to 2 at epoch 11." in (lines)
+    assert "At epoch 91 oscillation dies at both inputs." in lines
 
 
 def test_a_death_between_sparse_epochs():
     summary = told(["oo", "rr"], epochs=[0, 100])
     lines = sentences(summary, table([0.5] * 50 + [0.9] * 50))
-    assert any("between the epochs looked at, 0 and 100, the number" in line for line in lines)
+    assert any("between epochs 0 and 100 oscillation dies at both inputs" in line for line in lines)
 
 
 def test_one_epoch_one_input_and_a_network_alone():
@@ -230,3 +260,10 @@ def test_the_loss_of_the_summary_is_used_where_there_are_no_scalars():
 def test_epochs_out_of_order_are_put_in_order():
     summary = told(["oo", "rr"], epochs=[2, 1])
     assert [phase.counts for phase in phases(summary)] == [Counts(rests=2), Counts(oscillates=2)]
+
+
+def test_the_names_that_a_report_gives_to_python_are_these():
+    from rnnscope.report import story
+
+    assert (story.phases, story.headline, story.events, story.sentences) == (phases, headline, events, sentences)
+    assert (story.Phase, story.Counts, story.Event) == (OrbitPhase, Counts, Event)
