@@ -1,3 +1,5 @@
+"""What a cell is: one step as pure functions of its weights, with its tangent product."""
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

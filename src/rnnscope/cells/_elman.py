@@ -1,3 +1,5 @@
+"""The Elman step h = φ(W h + U u + b), for any activation."""
+
 from collections.abc import Callable
 
 from torch import Tensor

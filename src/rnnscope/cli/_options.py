@@ -1,3 +1,5 @@
+"""The options that several commands have, each said once."""
+
 from pathlib import Path
 from typing import Annotated, Any
 

@@ -1,3 +1,5 @@
+"""What the commands print and parse: progress, warnings, JSON, epochs, seeds, settings, models."""
+
 import importlib
 import json
 import math

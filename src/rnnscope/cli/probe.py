@@ -21,6 +21,7 @@ from rnnscope.runs import probes
 if TYPE_CHECKING:
     import xarray
 
+    from rnnscope.base.probe import Probe
     from rnnscope.runs import Run
 
 
@@ -92,7 +93,7 @@ def values_of(dataset: "xarray.Dataset") -> dict[str, Any]:
     }
 
 
-def probe_with_progress(run: "Run", probe: Any, epochs: Any, workers: int) -> "xarray.Dataset":
+def probe_with_progress(run: "Run", probe: "Probe", epochs: Any, workers: int) -> "xarray.Dataset":
     """Measure with a progress bar."""
     from rnnscope.execution import processes
 

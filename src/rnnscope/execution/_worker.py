@@ -1,3 +1,5 @@
+"""Inside a worker process: when Ctrl-C interrupts it and when it does not, and that it ends with its parent."""
+
 import os
 import signal
 import threading

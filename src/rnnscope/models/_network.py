@@ -1,3 +1,5 @@
+"""A network for sequences, a recurrent core with a linear readout, and the settings that all models share."""
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields

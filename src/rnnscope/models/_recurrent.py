@@ -1,3 +1,5 @@
+"""Our own recurrent layers: a cell stepped along sequences."""
+
 import math
 
 import torch

@@ -1,3 +1,5 @@
+"""Tasks whose sequences are drawn at random."""
+
 from abc import abstractmethod
 from dataclasses import dataclass
 

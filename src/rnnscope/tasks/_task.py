@@ -1,3 +1,5 @@
+"""What a task is: data, batches, cost, and the constant inputs that are looked at."""
+
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
