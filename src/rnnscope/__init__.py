@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rnnscope import tasks as tasks
     from rnnscope import testing as testing
     from rnnscope.attractors import Attractors as Attractors
+    from rnnscope.attractors import Bifurcations as Bifurcations
     from rnnscope.attractors import FixedPoints as FixedPoints
     from rnnscope.attractors import Lyapunov as Lyapunov
     from rnnscope.attractors import Orbits as Orbits
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Attractors": "rnnscope.attractors",
+    "Bifurcations": "rnnscope.attractors",
     "Growth": "rnnscope.smoothness",
     "Landscape": "rnnscope.smoothness",
     "FixedPoints": "rnnscope.attractors",

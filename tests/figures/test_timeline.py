@@ -5,16 +5,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import rnnscope as rs
 from rnnscope.base.errors import RunError
 from rnnscope.figures import sheet as s
 from rnnscope.figures import tracks
+from rnnscope.systems import TrainingPath, textbook
 
 EVERYTHING = [
     "loss", "orbits", "kinds", "exponents", "multipliers", "cost", "gradient", "curvature", "sensitivity",
-    "learning_rate",
+    "learning_rate", "events",
 ]  # fmt: skip
 
 
@@ -36,14 +38,36 @@ def make_smoothness(n_epochs=6):
     )
 
 
+@pytest.fixture(scope="module")
+def bifurcations():
+    """A flip at the place of the second of the inputs, at which all of them are held."""
+    points = [{"r": torch.tensor(r, dtype=torch.float64)} for r in (2.6, 2.9, 3.2)]
+    path = TrainingPath(textbook.logistic(), points, (0, 30, 60))
+    return rs.Bifurcations(starts=[[0.3]], inputs=[[0.0], [1.0]]).measure(path).expand_dims(step=[60])
+
+
+def test_bifurcations_are_signs_over_epochs_and_inputs(run, bifurcations):
+    sheet = rs.figures.timeline(run, tracks=["loss", "events"], backend="recording").sheet
+    (signs,) = [mark for panel in sheet.panels for mark in panel.marks if isinstance(mark, s.Points)]
+    assert signs.x.tolist() == pytest.approx([40, 40])
+    assert sorted(signs.y.tolist()) == [0, 1]
+    assert set(signs.facts["words"]) == {
+        "flip, supercritical: a fixed point turns unstable, and a stable 2-cycle is born beside it"
+    }
+    del run.stored["bifurcations"]
+    with pytest.raises(RunError, match="rnnscope probe bifurcations"):
+        rs.figures.timeline(run, tracks=["events"])
+
+
 @pytest.fixture
-def run(orbits, scalars, attractors) -> Any:
+def run(orbits, scalars, attractors, bifurcations) -> Any:
     table = scalars(60)
     table["learning_rate"] = 0.01
     stored = {
         "orbits": orbits(n_epochs=60, n_inputs=4),
         "attractors": attractors(n_epochs=12),
         "smoothness": make_smoothness(),
+        "bifurcations": bifurcations,
     }
 
     def dataset(name, **settings):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rnnscope.attractors.attractors import Attractors as Attractors
+    from rnnscope.attractors.bifurcations import Bifurcations as Bifurcations
     from rnnscope.attractors.fixedpoints import FixedPoints as FixedPoints
     from rnnscope.attractors.limit_sets.table import kind_names as kind_names
     from rnnscope.attractors.lyapunov import Lyapunov as Lyapunov
@@ -27,6 +28,7 @@ PROBES = {
     "attractors": "attractors.Attractors",
     "fixedpoints": "fixedpoints.FixedPoints",
     "lyapunov": "lyapunov.Lyapunov",
+    "bifurcations": "bifurcations.Bifurcations",
 }
 """Where the class of each probe is, by the name of the probe: its only registration."""
 

@@ -16,7 +16,7 @@ marks (``sheet``), which are arrays and what they stand for; ``theme`` says what
 **track**, one file of ``tracks``, and ``timeline`` stacks any of them.
 
 >>> names()
-['accuracy', 'attractor-counts', 'attractor-map', 'claims', 'compare-orbits', 'cost-line', 'cost-plane', ...]
+['accuracy', 'attractor-counts', 'attractor-map', 'branches', 'claims', 'compare-orbits', 'cost-line', ...]
 >>> load("orbit-diagrm")
 Traceback (most recent call last):
 ValueError: unknown figure 'orbit-diagrm': did you mean 'orbit-diagram'? Valid: accuracy, attractor-counts, ...
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rnnscope.figures.gallery.accuracy import accuracy as accuracy
     from rnnscope.figures.gallery.attractor_counts import attractor_counts as attractor_counts
     from rnnscope.figures.gallery.attractor_map import attractor_map as attractor_map
+    from rnnscope.figures.gallery.branches import branches as branches
     from rnnscope.figures.gallery.claims import claims as claims
     from rnnscope.figures.gallery.compare_orbits import compare_orbits as compare_orbits
     from rnnscope.figures.gallery.cost_line import cost_line as cost_line

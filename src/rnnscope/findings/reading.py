@@ -65,7 +65,8 @@ def not_finite(data: "xarray.Dataset") -> list[int]:
 
 def looked_at(data: "xarray.Dataset") -> tuple[int, int]:
     """At how many epochs it was measured, and how many the run has: as many, where nobody says."""
-    n = len({*data["epoch"].values.tolist(), *not_finite(data)})
+    own = data["snapshot_epoch"].values.ravel() if "snapshot_epoch" in data else data["epoch"].values
+    n = len({*own.tolist(), *not_finite(data)})
     return n, max(int(data["epoch"].attrs.get("epochs_in_run", n)), n)
 
 

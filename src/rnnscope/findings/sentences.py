@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rnnscope import smoothness
-from rnnscope.findings import limit_sets, memory_words, numbers, orbits, points, story
+from rnnscope.findings import bifurcations, limit_sets, memory_words, numbers, orbits, points, story
 from rnnscope.findings.memory import Memory, memory_of_limit_sets, memory_of_points
 from rnnscope.findings.reading import stored
 from rnnscope.findings.tables import Table
@@ -89,6 +89,14 @@ TOLD = {
         table=_alone(numbers.exponents),
         title="Lyapunov exponents",
         reading=_RANGES,
+    ),
+    "bifurcations": Telling(
+        _alone(bifurcations.groups),
+        _alone(bifurcations.table),
+        title="Which bifurcations, when",
+        reading="Fixed points and cycles, stable or not, were followed through the snapshots; where a multiplier "
+        "passes the unit circle the place was located on the straight way between two snapshots, and named by its "
+        "normal form. What coincides in time is not thereby a cause",
     ),
     **{name: Telling(sentences=partial(smoothness.sentences, name)) for name in smoothness.PROBES},
 }

@@ -32,13 +32,17 @@ def with_epochs(dataset: xr.Dataset, snapshots: Mapping[int, int], scalars: pd.D
         found = [epochs.get(step, -1) for step in dataset["earlier_step"].values.tolist()]
         attrs = {**_EPOCH, "long_name": "earlier epoch of the pair"}
         dataset = dataset.assign_coords(earlier_epoch=("step", np.array(found, dtype=np.int64), attrs))
-    if "snapshot_step" not in dataset:
-        return dataset
+    if "snapshot_step" in dataset:
+        kept = dataset["snapshot_step"]
+        found = np.reshape([epochs.get(step, -1) for step in kept.values.ravel().tolist()], kept.shape)
+        dataset = dataset.assign(snapshot_epoch=(kept.dims, found, _EPOCH))
     steps = sorted(epochs)
-    kept, path = dataset["snapshot_step"], dataset["path_step"]
-    found = np.reshape([epochs.get(step, -1) for step in kept.values.ravel().tolist()], kept.shape)
-    between = np.interp(path.values, steps, [epochs[step] for step in steps])
-    return dataset.assign(snapshot_epoch=(kept.dims, found, _EPOCH), path_epoch=(path.dims, between, _EPOCH))
+    for name in ("path", "event"):  # places between snapshots
+        if f"{name}_step" in dataset:
+            place = dataset[f"{name}_step"]
+            between = np.interp(place.values, steps, [epochs[step] for step in steps])
+            dataset = dataset.assign({f"{name}_epoch": (place.dims, between, _EPOCH)})
+    return dataset
 
 
 def task_of(config: Mapping[str, Any]) -> Any:

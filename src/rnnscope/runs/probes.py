@@ -15,7 +15,7 @@ def names(about: About | None = None) -> list[str]:
     """The probes of the map, those of the cost, or all of them, in the order of their rooms. Imports none of them.
 
     >>> names("map")
-    ['orbits', 'attractors', 'fixedpoints', 'lyapunov']
+    ['orbits', 'attractors', 'fixedpoints', 'lyapunov', 'bifurcations']
     """
     return [name for of, room in _ROOMS.items() if about in (None, of) for name in room.PROBES]
 

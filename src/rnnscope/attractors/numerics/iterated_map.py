@@ -64,6 +64,12 @@ class IteratedMap:
         assert product is not None
         return product
 
+    def products(self, states: Tensor, vectors: Tensor) -> Tensor:
+        """DF^k V for a few columns V, (row, state, column)."""
+        for _ in range(self.period):
+            states, vectors = self.system.step_and_tangent(self.weights, states, self.drive, vectors)
+        return vectors
+
     def normal(self, states: Tensor, residual: Tensor) -> Normal:
         """JᵀJ and Jᵀr with J = DF^k - 1, without the half of the coordinates that can be eliminated."""
         halves = self.period == 1 and self.system.second_half_is_diagonal
