@@ -19,7 +19,8 @@ NAME = "recorded_gradient"
 
 @pytest.fixture
 def example(tmp_path, monkeypatch):
-    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    programs = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    (program,) = [program for program in programs if "def track(" in program]
     assert f"figures/tracks/{NAME}.py" in PAGE.read_text()
     assert len(program.splitlines()) < 100
     (tmp_path / f"{NAME}.py").write_text(program)

@@ -79,6 +79,13 @@ def test_inputs_are_called_by_their_names_with_the_value_where_it_says_more():
     assert input_name(several.drop_vars(["input_label", "input_value"]), 1) == "1"
 
 
+def test_of_a_long_input_of_zeros_only_what_is_not_zero_is_written():
+    rows = [[0.0] * 9, [0.0] * 6 + [1.0, 0.0, 0.0], list(range(9))]
+    data = lettered(rows, "abc").drop_vars("input_label")
+    assert [input_name(data, at) for at in range(3)] == ["zero", "channel 6: 1", "(0, 1, 2, 3, …)"]
+    assert input_words(data, 1) == "input 1: channel 6: 1"
+
+
 def test_a_single_input_is_known_as_such_and_no_input_is_none():
     data = lettered([[0.0]], ["x"]).drop_vars("input_label")
     assert only_input(data) == "zero"

@@ -164,8 +164,7 @@ def input_words(data: "xarray.Dataset", position: int, *, short: bool = False) -
     coordinate = data["input_value"]
     values = np.atleast_1d(coordinate.values[position])
     if values.size > 1:
-        shown = ", ".join(f"{value:.3g}" for value in values[:4]) + (", …" if values.size > 4 else "")
-        return f"input {index}: ({shown})"
+        return f"input {index}: {_vector(values)}"
     name = str(coordinate.attrs.get("long_name", "input"))
     symbol = name.split()[-1]
     if short and len(symbol) == 1:
@@ -192,9 +191,20 @@ def input_name(data: "xarray.Dataset", position: int, *, value: bool = True) -> 
         told = not value or not number or number in label or label.startswith("zero")
         return label if told else f"{label} ({_signed(number)})"
     if values.size > 1:
-        shown = ", ".join(f"{each:.3g}" for each in values[:4]) + (", …" if values.size > 4 else "")
-        return f"({_signed(shown)})"
+        return _signed(_vector(values))
     return _signed(number) or str(int(data["input"].values[position]) if "input" in data.coords else position)
+
+
+def _vector(values: np.ndarray) -> str:
+    """A short vector as it is, of a longer one that is mostly zeros what is not, else how it begins.
+
+    >>> _vector(np.array([0.0, 1.5])), _vector(np.zeros(8)), _vector(np.eye(8)[5])
+    ('(0, 1.5)', 'zero', 'channel 5: 1')
+    """
+    there = np.flatnonzero(values)
+    if values.size > 4 and there.size <= 2:
+        return ", ".join(f"channel {at}: {values[at]:.3g}" for at in there) or "zero"
+    return "(" + ", ".join(f"{value:.3g}" for value in values[:4]) + (", …)" if values.size > 4 else ")")
 
 
 def _signed(number: str) -> str:

@@ -62,7 +62,7 @@ def attractor_counts(
     found = data["n_attractors"].values.astype(float)
     require(not (found < 0).any(), "counts", "numbers of attractors of at least 0", found.min())
     shown = _study.chosen(data, "counts", "distractor", inputs, ("distractors", "relevant"))
-    return render(_sheet(_Content.of(data.isel(input=shown), _INPUTS[inputs])), backend)
+    return render(_sheet(data.isel(input=shown), _INPUTS[inputs]), backend)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +77,6 @@ class _Bar:
     median: float
     high: float
     parts: dict[int, float]
-
-    @property
-    def measured(self) -> bool:
-        return bool(np.isfinite(self.median))
 
     @property
     def accuracy_words(self) -> str:
@@ -102,100 +98,59 @@ class _Bar:
         return cls(across, *named, low, median, high, dict(sorted(parts.items())))
 
 
-@dataclass(frozen=True, eq=False)
-class _Content:
-    """A row of bars for each gap; seeds at ``ticks``, models at the middles of their seeds."""
-
-    rows: dict[float, list[_Bar]]
-    ticks: dict[float, int]
-    models: dict[str, float]
-    n_classes: float
-    inputs: str
-
-    @classmethod
-    def of(cls, data: "xarray.Dataset", inputs: str) -> "_Content":
-        gaps = data["gap"].values.astype(float)
-        seeds = data["seed"].values.astype(int)
-        places, ticks, models, at = {}, {}, {}, 0.0
-        for model in _study.models_of(data):
-            runs = np.flatnonzero(_study.is_of(data, model))
-            first = at
-            for seed in np.unique(seeds[runs]):
-                same = {gap: runs[(seeds[runs] == seed) & (gaps[runs] == gap)] for gap in np.unique(gaps)}
-                for nth in range(max(map(len, same.values()))):
-                    places.update({int(each[nth]): at for each in same.values() if nth < len(each)})
-                    ticks[at] = int(seed)
-                    at += 1
-            models[model] = (first + at - 1) / 2
-            at += _BETWEEN_MODELS
-        rows = {
-            float(gap): [_Bar.of(data.isel(run=run), places[run]) for run in np.flatnonzero(gaps == gap).tolist()]
-            for gap in np.unique(gaps)
-        }
-        return cls(rows, ticks, models, float(data["n_classes"]), inputs)
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        first, last = min(self.ticks), max(self.ticks)
-        margin = max(0.7, _FEWEST / 2 - (last - first) / 2)
-        return first - margin, last + margin
-
-    @property
-    def top(self) -> float:
-        highest = [bar.high for bars in self.rows.values() for bar in bars if bar.measured]
-        return 1.08 * max([1.0, self.n_classes, *highest])
-
-    @property
-    def kinds(self) -> list[int]:
-        return sorted({kind for bars in self.rows.values() for bar in bars for kind in bar.parts})
-
-    @property
-    def spread(self) -> bool:
-        return any(bar.high > bar.low for bars in self.rows.values() for bar in bars)
-
-    @property
-    def classes_words(self) -> str:
-        return f"one for each class ({self.n_classes:g})"
-
-    @property
-    def value_label(self) -> str:
-        return f"number of attractors,\nmedian over {self.inputs}"
-
-    def heading(self, gap: float) -> str:
-        return f"gap {_study.plural(int(gap), 'step')}"
-
-
-def _sheet(content: _Content) -> Sheet:
-    n_bars, n_rows = len(content.ticks), len(content.rows)
-    width = max(theme.PAGE_WIDTH, 0.15 * n_bars) if n_bars > _WIDE_FROM else theme.COLUMN_WIDTH
-    upright = (width - 0.6) / (content.limits[1] - content.limits[0]) < _NARROW
+def _sheet(data: "xarray.Dataset", inputs: str) -> Sheet:
+    """A row of bars for each gap, on the same places and axes."""
+    gaps, n_classes = data["gap"].values.astype(float), float(data["n_classes"])
+    places, ticks, models = _places(data)
+    rows = {
+        float(gap): [_Bar.of(data.isel(run=run), places[run]) for run in np.flatnonzero(gaps == gap).tolist()]
+        for gap in np.unique(gaps)
+    }
+    bars = [bar for row in rows.values() for bar in row]
+    margin = max(0.7, (_FEWEST - max(ticks) + min(ticks)) / 2)
+    limits = min(ticks) - margin, max(ticks) + margin
+    top = 1.08 * max([1.0, n_classes, *(bar.high for bar in bars if np.isfinite(bar.high))])
+    width = max(theme.PAGE_WIDTH, 0.15 * len(ticks)) if len(ticks) > _WIDE_FROM else theme.COLUMN_WIDTH
+    upright = (width - 0.6) / (limits[1] - limits[0]) < _NARROW
     panels = []
-    for row, (gap, bars) in enumerate(content.rows.items()):
-        seeds = [(at, str(seed)) for at, seed in content.ticks.items()] if row == n_rows - 1 else []
-        marks = [
-            *_bars(bars, content.kinds),
-            Reference(content.n_classes, role="ink", name=content.classes_words),
-            *_accuracies(bars, upright=upright),
-        ]
-        marks += _under(content) if row == n_rows - 1 else []
-        panels.append(
-            Panel(
-                tuple(marks), row=row, height=max(1.25, 1.8 / n_rows),
-                x=Axis(range=content.limits, ticks=seeds, shared="bars"),
-                y=Axis(range=(0, content.top), whole=True, n_ticks=7, shared="counts"),
-                heading=content.heading(gap) + "\n" * (2 if upright else 1) + " ",
-            )
-        )  # fmt: skip
-    spread = (key(_WHISKER_WORDS, sign=Points, shape="tick", role="ink"),) if content.spread else ()
-    return Sheet(tuple(panels), legend=spread, width=width, y_label=content.value_label)
+    for at, (gap, row) in enumerate(rows.items()):
+        lowest = at == len(rows) - 1
+        classes = Reference(n_classes, name=f"one for each class ({n_classes:g})")
+        marks = (*_bars(row), classes, *_accuracies(row, upright=upright), *(_under(models) if lowest else []))
+        seeds = [(place, str(seed)) for place, seed in ticks.items()] if lowest else []
+        x = Axis(range=limits, ticks=seeds, shared="bars")
+        y = Axis(range=(0, top), whole=True, n_ticks=7, shared="counts")
+        heading = f"gap {_study.plural(int(gap), 'step')}" + "\n" * (2 if upright else 1) + " "
+        panels.append(Panel(marks, x, y, row=at, height=max(1.25, 1.8 / len(rows)), heading=heading))
+    spread = any(bar.high > bar.low for bar in bars)
+    legend = (key(_WHISKER_WORDS, "ink", sign=Points, shape="tick"),) if spread else ()
+    return Sheet(tuple(panels), legend, width=width, y_label=f"number of attractors,\nmedian over {inputs}")
 
 
-def _bars(bars: list[_Bar], kinds: list[int]) -> list[Mark]:
+def _places(data: "xarray.Dataset") -> tuple[dict[int, float], dict[float, int], dict[str, float]]:
+    """Where the bar of each run stands, the seed at each place, and the middle of each model's."""
+    gaps, seeds = data["gap"].values.astype(float), data["seed"].values.astype(int)
+    places, ticks, models, at = {}, {}, {}, 0.0
+    for model in _study.models_of(data):
+        runs = np.flatnonzero(_study.is_of(data, model))
+        first = at
+        for seed in np.unique(seeds[runs]):
+            same = [runs[(seeds[runs] == seed) & (gaps[runs] == gap)] for gap in np.unique(gaps)]
+            for nth in range(max(map(len, same))):
+                places.update({int(each[nth]): at for each in same if nth < len(each)})
+                ticks[at] = int(seed)
+                at += 1
+        models[model] = (first + at - 1) / 2
+        at += _BETWEEN_MODELS
+    return places, ticks, models
+
+
+def _bars(bars: list[_Bar]) -> list[Mark]:
     """The parts of each bar, one on the other, and the line from quarter to quarter."""
     hover = "{model}, seed {seed}\nmedian {median:.3g} attractors ({low:.3g} … {high:.3g}), of which {part:.2g}\n"
     base = dict.fromkeys((bar.across for bar in bars), 0.0)
     found: list[Mark] = []
-    for kind in kinds:
+    for kind in sorted({kind for bar in bars for kind in bar.parts}):
         having = [bar for bar in bars if kind in bar.parts]
         facts = {
             name: np.array([getattr(bar, name) for bar in having])
@@ -218,8 +173,8 @@ def _accuracies(bars: list[_Bar], *, upright: bool) -> list[Mark]:
     return [*said, Text(0, 1, "accuracy", x_of="panel", align="right", shift=(-3, 2), **look)]
 
 
-def _under(content: _Content) -> list[Mark]:
+def _under(middles: dict[str, float]) -> list[Mark]:
     """What the seeds are, and the models."""
     look: dict[str, Any] = {"y_of": "panel", "valign": "top"}
-    models = [Text(at, 0, model, shift=(0, -14), bold=True, **look) for model, at in content.models.items()]
+    models = [Text(at, 0, model, shift=(0, -14), bold=True, **look) for model, at in middles.items()]
     return [*models, Text(0, 0, "seed", x_of="panel", align="right", shift=(-4, -4), **look)]

@@ -63,7 +63,7 @@ def _on_paper(spectra: Spectra) -> Sheet:
     panels = []
     for at, spectrum in enumerate(spectra.panels):
         order = np.argsort(-spectrum.row, kind="stable")
-        size = 0.45 + 0.75 * spectrum.row / max(len(spectra.epochs) - 1, 1)
+        size = 0.45 + 0.9 * spectrum.row / max(len(spectra.epochs) - 1, 1)
         marks = _signs(spectrum, order, size=size, values=spectra.epochs[spectrum.row].astype(np.float32))
         heading = textwrap.fill(spectrum.short_words, 16 if n_across == _PER_ROW else 40)
         panel = _plane(spectra, marks, height=side, heading=heading, remark=_remark(spectra, spectrum))

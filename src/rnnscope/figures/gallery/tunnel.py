@@ -99,6 +99,7 @@ def _deep(planes: Planes, tunnel: Tunnel) -> Panel:
         height=2.2,
         view=(20.0, -118.0),
         aspect=(2.5, 1.0, 1.1),
+        zoom=0.88,
     )
 
 

@@ -147,7 +147,7 @@ def _tick(own: Any, axis: s.Axis) -> None:
 
 
 def _colour_bar(figure: Figure, axes: "list[Axes]", scale: s.ColourScale | None) -> None:
-    if scale is None or not scale.label:
+    if scale is None or not scale.label or not axes:
         return
     from matplotlib.cm import ScalarMappable
 

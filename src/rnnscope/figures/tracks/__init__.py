@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from rnnscope.base import catalogue
 from rnnscope.base.errors import unknown
 from rnnscope.figures import theme
@@ -158,8 +156,3 @@ def _merged(keys: list[Mark]) -> tuple[Mark, ...]:
         elif mark.name not in found[name].name.split(" / "):
             found[name] = replace(found[name], name=f"{found[name].name} / {mark.name}")
     return tuple(sorted(found.values(), key=lambda mark: mark.role in _LAST))
-
-
-def finite(values: np.ndarray) -> bool:
-    """Whether there is a finite value."""
-    return bool(np.isfinite(values).any())
