@@ -110,6 +110,23 @@ def test_a_track_that_was_not_measured_names_the_command(run, name):
         rs.figures.timeline(run, tracks=["loss", name])
 
 
+def test_a_run_of_one_epoch_has_an_axis_with_room(run, scalars):
+    run.stored.clear()
+    run.scalars = scalars(1)
+    for backend in ("matplotlib", "plotly", "recording"):
+        assert rs.figures.timeline(run, backend=backend) is not None
+    assert rs.figures.timeline(run, backend="recording").sheet.panels[0].x.range == (0.5, 1.5)
+
+
+def test_exponents_at_other_inputs_are_left_out_and_refused_by_name(run, attractors):
+    found = attractors(n_epochs=12, n_inputs=4)
+    run.stored["attractors"] = found.assign_coords(input_value=found["input_value"] + 1)
+    labels = [panel.y.label for panel in rs.figures.timeline(run, backend="recording").sheet.places.values()]
+    assert labels == ["loss", "output y", "input frequency ω (rad/step)", "λmax(∇²V)"]
+    with pytest.raises(ValueError, match="tracks: expected what was measured at the inputs shown, came 'exponents'"):
+        rs.figures.timeline(run, tracks=["orbits", "exponents"])
+
+
 def test_wrong_names_are_named(run):
     with pytest.raises(ValueError, match=r"unknown track 'orbit': did you mean 'orbits'.* Valid: cost, curvature"):
         rs.figures.timeline(run, tracks=["loss", "orbit"])

@@ -73,7 +73,11 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What tracks share: the inputs chosen, as positions in ``like``, and on paper no menu of them."""
+    """What tracks share: the inputs chosen, as positions in ``like``, and on paper no menu of them.
+
+    ``settings`` are those of the figure: ``output`` and ``value_range`` of the orbits, ``equal_axes`` of columns,
+    ``n_exponents``, and ``alone`` where the track is all that the figure shows.
+    """
 
     like: "xarray.Dataset | None" = None
     positions: Sequence[int] = ()
@@ -123,6 +127,7 @@ def stack(columns: Mapping[str, Sequence[Track]], view: View) -> Sheet:
     """Tracks one under the other on the same axis of epochs, a column for each title."""
     tracks = [track for column in columns.values() for track in column]
     low, high = min(track.extent[0] for track in tracks), max(track.extent[1] for track in tracks)
+    low, high = (low, high) if low < high else (low - 0.5, high + 0.5)
     panels: list[Panel] = []
     for at, (title, column) in enumerate(columns.items()):
         label, row = _epoch_label(column), 0
@@ -131,7 +136,7 @@ def stack(columns: Mapping[str, Sequence[Track]], view: View) -> Sheet:
             for panel in track.panels:
                 top = {"title": title} if row + panel.row == 0 else {}
                 panels.append(replace(panel, x=x, row=row + panel.row, column=at, **top))
-            row += 1 + max(panel.row for panel in track.panels)
+            row += 1 + max((panel.row for panel in track.panels), default=-1)
     keys = [mark for panel in panels for mark in panel.marks] + [mark for track in tracks for mark in track.legend]
     bare = tuple(replace(panel, marks=tuple(replace(mark, name="") for mark in panel.marks)) for panel in panels)
     return Sheet(bare, legend=_merged([mark for mark in keys if mark.name]), menu=view.menu)
