@@ -124,4 +124,4 @@ def _axis(cost: np.ndarray, origin: np.ndarray) -> Axis:
         return Axis.over("cost", cost)
     usual = 0.5 * float(np.quantile(known[known > 0], 0.002))
     least = [float(each) for each in cost[origin] if each >= whole[0]]
-    return Axis("cost", "log", (max(whole[0], min([usual, *least])) / 1.2, 1.2 * whole[1]))
+    return Axis("cost", "log", (max(whole[0], min([usual, *least])) / 1.2, min(1.2 * whole[1], 1e308)))
