@@ -120,7 +120,7 @@ def _axis(cost: np.ndarray, origin: np.ndarray) -> Axis:
     """Logarithmic where costs are positive; a single cost far below all others, but that of the origin, has no room."""
     known = cost[np.isfinite(cost)]
     whole = log_range(cost)
-    if whole is None or (known < 0).any():
+    if whole is None or whole[1] < 1e-290 or (known < 0).any():
         return Axis.over("cost", cost)
     usual = 0.5 * float(np.quantile(known[known > 0], 0.002))
     least = [float(each) for each in cost[origin] if each >= whole[0]]
