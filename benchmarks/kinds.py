@@ -20,6 +20,7 @@ from torch import nn
 
 from rnnscope import models
 from rnnscope.attractors import Attractors, kind_names
+from rnnscope.base.settings import Rows
 from rnnscope.systems import System, as_system, textbook
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "attractor-kinds.md"
@@ -34,7 +35,7 @@ class Case:
     name: str
     system: System
     truth: str
-    starts: object = "normal(1)"
+    starts: str | Rows = "normal(1)"
     trap: bool = False
     count: int | None = None
     period: int | None = None

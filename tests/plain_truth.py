@@ -120,7 +120,7 @@ class Plain:
         return total / n_steps
 
 
-def same_map(system, plain, *, scale=1.0, centre=0.0, derivatives=True):
+def same_map(system, plain, *, scale=1.0, centre: float | torch.Tensor = 0.0, derivatives=True):
     """One step of several states, twenty steps, and derivatives: those of the plain call."""
     system = system.to(torch.float64)
     assert system.state_size == plain.size
@@ -155,11 +155,11 @@ def same_map(system, plain, *, scale=1.0, centre=0.0, derivatives=True):
         close(jacobian, plain.jacobian(x, inputs[0]), 1e-6)
 
 
-def keeps_the_contract(system, *, scale=1.0, centre=0.0):
+def keeps_the_contract(system, *, scale=1.0, centre: float | torch.Tensor = 0.0):
     check_system(system, scale=scale, centre=centre)
 
 
-def measured_rightly(system, plain, input, *, scale=1.0, centre=0.0, n_steps=400):
+def measured_rightly(system, plain, input, *, scale=1.0, centre: float | torch.Tensor = 0.0, n_steps=400):
     """Orbits, the leading exponent, fixed points and attractors under a held input, against the plain call.
 
     Returns the kinds of the limit sets found.

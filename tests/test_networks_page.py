@@ -33,6 +33,8 @@ def test_program(name, tmp_path, monkeypatch):
     file.write_text(program)
     torch.manual_seed(0)
     spec = importlib.util.spec_from_file_location("program", file)
+    assert spec is not None
+    assert spec.loader is not None
     left = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "program", left)
     spec.loader.exec_module(left)

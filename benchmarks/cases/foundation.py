@@ -183,7 +183,7 @@ def _lstm(hidden_size: int) -> tuple[nn.LSTM, torch.Tensor, torch.Tensor]:
 
 
 def _starts(probe, system) -> torch.Tensor:
-    from rnnscope.attractors._starts import draw_starts
+    from rnnscope.attractors.starts import draw_starts
 
     return draw_starts(probe.starts, probe.n_starts, system, probe.seed, probe.name).repeat(10, 1)
 

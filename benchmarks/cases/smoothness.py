@@ -144,7 +144,7 @@ def derivatives() -> list[Timing]:
     """Derivatives along trajectories from the Jacobians of all steps, against differentiating step after step; and the
     sensitivity of a large state by products, against forming its Jacobian."""
     from rnnscope.smoothness._linearised import Course
-    from rnnscope.smoothness._per_start import Trajectories
+    from rnnscope.smoothness._trajectories import Trajectories
     from rnnscope.smoothness.sensitivity import log_state_sensitivity
     from rnnscope.systems import as_system
 

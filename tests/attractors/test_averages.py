@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnscope.attractors._averages import digits, dominant_frequency, local_dimension, weighted_mean
+from rnnscope.attractors.numerics.averages import digits, local_dimension, weighted_mean
+from rnnscope.attractors.numerics.frequency import dominant_frequency
 
 
 def curve(omega, n=2000):

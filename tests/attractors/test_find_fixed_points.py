@@ -7,12 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from torch import nn
 
 from rnnscope.attractors import distinct_points, find_fixed_points, multipliers_at
-from rnnscope.attractors._points import least_periods
-from rnnscope.attractors._search import ESCAPED, STALLED, STATIONARY
+from rnnscope.attractors.numerics.newton import ESCAPED, STALLED, STATIONARY, least_periods
 from rnnscope.base.errors import NonDeterministicError
 from rnnscope.base.randomness import seeded
 from rnnscope.systems import as_system
@@ -25,15 +24,15 @@ def formula(rule, size=1):
     return MapSystem("formula", lambda theta, x, u: rule(x), {"unit": torch.ones(1).double()}, labels)
 
 
-def elman(matrix, bias=0.0, nonlinearity="tanh"):
+def elman(matrix, bias: float | list[float] = 0.0, nonlinearity="tanh"):
     """h -> φ(W h + b), input ignored, float64."""
     matrix = torch.as_tensor(matrix, dtype=torch.float64)
     core = nn.RNN(1, len(matrix), nonlinearity=nonlinearity).double()
     with torch.no_grad():
-        core.weight_hh_l0.copy_(matrix)
-        core.weight_ih_l0.zero_()
-        core.bias_ih_l0.copy_(torch.as_tensor(bias, dtype=torch.float64).expand(len(matrix)))
-        core.bias_hh_l0.zero_()
+        core.get_parameter("weight_hh_l0").copy_(matrix)
+        core.get_parameter("weight_ih_l0").zero_()
+        core.get_parameter("bias_ih_l0").copy_(torch.as_tensor(bias, dtype=torch.float64).expand(len(matrix)))
+        core.get_parameter("bias_hh_l0").zero_()
     return as_system(core)
 
 
@@ -155,7 +154,7 @@ def test_tanh_map_pitchfork_and_flip(w):
         assert located.abs().max() < 1e-12
         assert len(located) == 1
     else:
-        x = brentq(lambda x: np.tanh(abs(w) * x) - x, 0.05, 1, xtol=1e-15)
+        x = root_scalar(lambda x: np.tanh(abs(w) * x) - x, bracket=(0.05, 1), xtol=1e-15).root
         np.testing.assert_allclose(np.sort(located[:, 0]), [-x, 0, x], atol=1e-12)
         outer = least[located[:, 0].abs() > 0.01]
         assert outer.tolist() == [1, 1] if w > 0 else [2, 2]
@@ -270,6 +269,8 @@ def test_eigenvectors_are_left_and_right_of_the_jacobian():
     system = elman(torch.randn(5, 5, generator=torch.Generator().manual_seed(3)))
     x = torch.randn(4, 5, generator=torch.Generator().manual_seed(4)).double()
     found = multipliers_at(system, x, vectors=True)
+    assert found.right is not None
+    assert found.left is not None
     jacobian = system.jacobian(system.weights, x, torch.zeros(4, 5).double()).numpy()
     for k in range(4):
         np.testing.assert_allclose(jacobian[k] @ found.right[k], found.right[k] * found.values[k], atol=1e-12)
@@ -291,7 +292,7 @@ def test_float32_converges_to_its_own_rounding():
         ({"states": torch.zeros(3, 4)}, r"states: expected shape \(start, 2\) with at least one start, came \(3, 4\)"),
         ({"states": torch.zeros(0, 2)}, "at least one start"),
         ({"inputs": torch.zeros(3)}, r"inputs: expected shape \(1,\), or \(5, 1\)"),
-        ({"period": 0}, "period: expected a whole number of at least 1, came 0"),
+        ({"period": 0}, "period: expected a positive whole number, came 0"),
         ({"period": 1.5}, "period"),
         ({"tolerance": -1.0}, "tolerance: expected a positive number"),
     ],

@@ -15,8 +15,8 @@ from torch import nn
 
 from rnnscope import models, tasks
 from rnnscope.attractors import FixedPoints, Orbits
-from rnnscope.attractors._collect import CONTINUUM, CYCLE, FIXED_POINT, SLOW_POINT
-from rnnscope.attractors._points_dataset import MARGINAL, STABLE, UNKNOWN, UNSTABLE
+from rnnscope.attractors.points.found import CONTINUUM, CYCLE, FIXED_POINT, SLOW_POINT
+from rnnscope.attractors.points.table import MARGINAL, STABLE, UNKNOWN, UNSTABLE
 from rnnscope.base.errors import NonDeterministicError
 from rnnscope.base.randomness import seeded
 from rnnscope.systems import as_system
@@ -28,6 +28,8 @@ FLIPFLOPS = ("rnn", "gru", "lstm")
 def load_networks():
     path = Path(__file__).with_name("networks") / "train.py"
     spec = importlib.util.spec_from_file_location("networks", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -208,9 +210,9 @@ def line_of_relu():
     """Two units that pass their mean on to each other: where both are positive, all (c, c) stay."""
     core = nn.RNN(1, 2, nonlinearity="relu").double()
     with torch.no_grad():
-        core.weight_hh_l0.fill_(0.5)
-        for p in (core.weight_ih_l0, core.bias_ih_l0, core.bias_hh_l0):
-            p.zero_()
+        core.get_parameter("weight_hh_l0").fill_(0.5)
+        for name in ("weight_ih_l0", "bias_ih_l0", "bias_hh_l0"):
+            core.get_parameter(name).zero_()
     return as_system(core)
 
 
@@ -392,10 +394,10 @@ def test_every_point_of_a_random_network_is_what_it_says(seed, gain, period):
     W, b = gain * generator.standard_normal((n, n)), 0.3 * generator.standard_normal(n)
     core = nn.RNN(1, n).double()
     with torch.no_grad():
-        core.weight_hh_l0.copy_(torch.as_tensor(W))
-        core.weight_ih_l0.fill_(1)
-        core.bias_ih_l0.copy_(torch.as_tensor(b))
-        core.bias_hh_l0.zero_()
+        core.get_parameter("weight_hh_l0").copy_(torch.as_tensor(W))
+        core.get_parameter("weight_ih_l0").fill_(1)
+        core.get_parameter("bias_ih_l0").copy_(torch.as_tensor(b))
+        core.get_parameter("bias_hh_l0").zero_()
     found = FixedPoints(inputs=[[0.0], [0.2]], periods=tuple(range(1, period + 1)), n_starts=128).measure(
         as_system(core)
     )
@@ -456,9 +458,9 @@ def test_relu_networks_have_the_fixed_points_of_their_linear_pieces(seed):
             exact.append((*x, (np.abs(np.linalg.eigvals(D @ W)) > 1).sum()))
     core = nn.RNN(1, n, nonlinearity="relu").double()
     with torch.no_grad():
-        core.weight_hh_l0.copy_(torch.as_tensor(W))
-        core.bias_ih_l0.copy_(torch.as_tensor(b))
-        core.bias_hh_l0.zero_()
+        core.get_parameter("weight_hh_l0").copy_(torch.as_tensor(W))
+        core.get_parameter("bias_ih_l0").copy_(torch.as_tensor(b))
+        core.get_parameter("bias_hh_l0").zero_()
     found = FixedPoints().measure(as_system(core))
     fixed = of_kind(found, FIXED_POINT)
     own = np.column_stack([fixed.location.values, fixed["index"].values])
@@ -536,7 +538,7 @@ def test_every_variable_says_what_it_is():
         ({"periods": (0,)}, "periods"),
         ({"periods": (1, 1)}, "periods"),
         ({"periods": 2}, "periods"),
-        ({"n_starts": 0}, "n_starts: expected a whole number of at least 1, came 0"),
+        ({"n_starts": 0}, "n_starts: expected a positive whole number, came 0"),
         ({"noise": (-1.0,)}, "noise: expected numbers of at least 0"),
         ({"noise": ()}, "noise"),
         ({"neutral": 0.0}, "neutral: expected a positive number"),

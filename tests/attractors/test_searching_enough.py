@@ -6,10 +6,11 @@ import torch
 from torch import nn
 
 from rnnscope.attractors import FixedPoints, find_fixed_points
-from rnnscope.attractors._chords import Chords
-from rnnscope.attractors._normal import Dense, Halved
-from rnnscope.attractors._points import unseen_share
-from rnnscope.attractors._search import CONVERGED, FixedPointSearch, IteratedMap
+from rnnscope.attractors.numerics.chords import Chords
+from rnnscope.attractors.numerics.iterated_map import IteratedMap
+from rnnscope.attractors.numerics.newton import CONVERGED, FixedPointSearch
+from rnnscope.attractors.numerics.normal_matrices import Dense, Halved
+from rnnscope.attractors.points.distinct import unseen_share
 from rnnscope.systems import as_system
 from rnnscope.systems.textbook import logistic, tanh_map
 
@@ -43,8 +44,8 @@ def test_each_input_ends_by_itself():
     torch.manual_seed(1)
     network = nn.RNN(1, 33).double()
     with torch.no_grad():
-        network.weight_hh_l0.mul_(6)
-        network.weight_ih_l0.fill_(50.0)
+        network.get_parameter("weight_hh_l0").mul_(6)
+        network.get_parameter("weight_ih_l0").fill_(50.0)
     found = FixedPoints(inputs=[[0.0], [1.0]], starts="normal(1)").measure(as_system(network))
     searched = found.n_outcomes.sum(["searched_period", "outcome"]).values.tolist()
     alone = [

@@ -7,7 +7,7 @@ import xarray as xr
 from torch import nn
 
 from rnnscope.attractors import Attractors, kind_names
-from rnnscope.attractors._chains import Chains, run_chains, sets_of
+from rnnscope.attractors.limit_sets.chains import Chains, run_chains, sets_of
 from rnnscope.systems import as_system, textbook
 
 
@@ -195,13 +195,13 @@ def test_a_budget_too_small_to_tell_is_said():
 
 
 def test_a_large_chaotic_network_says_how_long_it_takes(monkeypatch, caplog):
-    monkeypatch.setattr("rnnscope.attractors._forecast.SAID_FROM", 0.0)
-    monkeypatch.setattr("rnnscope.attractors._forecast._said", {})
+    monkeypatch.setattr("rnnscope.attractors.numerics.forecast.SAID_FROM", 0.0)
+    monkeypatch.setattr("rnnscope.attractors.numerics.forecast._said", {})
     probe = Attractors(starts="normal(1)", n_starts=1, n_transient=100, n_steps=200, n_extensions=0, n_copies=8)
     torch.manual_seed(0)
     network = nn.RNN(1, 1000, bias=False).double()
     with torch.no_grad():
-        network.weight_hh_l0.normal_(0, 3 / 1000**0.5)
+        network.get_parameter("weight_hh_l0").normal_(0, 3 / 1000**0.5)
     with caplog.at_level("WARNING", logger="rnnscope"):
         found = probe.measure(network)
     assert set(kinds(found)) <= {"chaos", "undetermined"}

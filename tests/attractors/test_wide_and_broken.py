@@ -42,7 +42,7 @@ def test_epochs_with_broken_weights_are_marked_and_the_others_are_measured(tmp_p
     with Recorder(tmp_path / "run", model) as recorder:
         recorder.epoch(0, loss=1.0)
         with torch.no_grad():
-            model.weight_hh_l0.fill_(torch.nan)
+            model.get_parameter("weight_hh_l0").fill_(torch.nan)
         recorder.epoch(1, loss=torch.nan)
     run = Run(tmp_path / "run")
     with pytest.warns(UserWarning, match="not finite|no numbers|NaN"):

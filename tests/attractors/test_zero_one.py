@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnscope.attractors.zero_one import _correlations, zero_one_test
+from rnnscope.attractors.numerics.zero_one import _correlations, zero_one_test
 from rnnscope.systems import textbook
 
 

@@ -56,8 +56,8 @@ def test_lru_is_its_closed_form():
     b = torch.complex(params["weight_ih"][:2, 0], params["weight_ih"][2:, 0])
     expected = sum(lam ** (2 - k) * torch.sqrt(1 - lam.abs() ** 2) * b * u[k] for k in range(3))
     torch.testing.assert_close(torch.complex(x[:2], x[2:]), expected)
-    initial = network("lru", hidden_size=500).core
-    modulus = torch.exp(-torch.exp(initial.nu_l0.detach()))
+    initial = network("lru", hidden_size=500)
+    modulus = torch.exp(-torch.exp(initial.get_parameter("core.nu_l0").detach()))
     assert math.sqrt(0.5) - 1e-3 <= modulus.min()
     assert modulus.max() <= 0.99 + 1e-3
 

@@ -175,7 +175,7 @@ def test_brackets_in_paths_are_paths(tmp_path, capsys):
 
 def test_settings_of_the_probe_are_checked_before_training(tmp_path, capsys):
     call("train", "sine", *TINY, "--set", "orbits.n_keep=-1", "--run", tmp_path / "r", status=2)
-    assert "n_keep: expected a whole number of at least 1, came -1" in capsys.readouterr().err
+    assert "n_keep: expected a positive whole number, came -1" in capsys.readouterr().err
     call("train", "sine", *TINY, "--set", "seed=3", "--run", tmp_path / "r", status=2)
     assert "give it as --seed" in capsys.readouterr().err
     assert not (tmp_path / "r").exists()

@@ -37,7 +37,7 @@ def save(folder, files):
 
 
 def weights():
-    from theirs_imported import Net
+    from theirs_imported import Net  # pyright: ignore[reportMissingImports]
 
     return Net().state_dict()
 

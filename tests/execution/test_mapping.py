@@ -1,5 +1,6 @@
 import math
 import time
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -41,6 +42,7 @@ def leave_early(executor):
     executor.submit = lambda *work: futures.append(submit(*work)) or futures[-1]
     results = map_units(time.sleep, [(0.05,) for _ in range(40)], executor)
     next(results)
+    assert isinstance(results, Generator)
     results.close()
     return futures
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import torch
 import xarray as xr
 
 from rnnscope import experiments
-from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, CYCLE, FIXED_POINT, TORUS, UNDETERMINED
+from rnnscope.attractors.limit_sets.kinds import CHAOS, CLOSED_CURVE, CONTINUUM, CYCLE, FIXED_POINT, TORUS, UNDETERMINED
 from rnnscope.attractors.summary import OSCILLATES, RESTS
 from rnnscope.attractors.summary import UNDETERMINED as UNKNOWN
 from rnnscope.base.errors import RunError
@@ -195,7 +196,7 @@ class Recorded:
     [([0.2, 0.95, 0.5, 0.9, 1.0], 4.0), ([1.0, 1.0], 1.0), ([1.0, 0.3], math.inf), ([0.95, math.nan], math.inf)],
 )
 def test_solved_for_good(accuracy, expected):
-    of = _tables.epoch_from_which("validation_accuracy", 0.9)
+    of: Any = _tables.epoch_from_which("validation_accuracy", 0.9)
     assert of(Recorded(validation_accuracy=accuracy)) == expected
     assert math.isnan(of(Recorded(loss=accuracy)))
 
@@ -263,4 +264,4 @@ def test_continuum_share():
             kinds = np.array([[[0, 0], [0, 0]], [[CONTINUUM, -1], [CONTINUUM, FIXED_POINT]]])
             return xr.Dataset({"kind": (("step", "input", "attractor"), kinds)})
 
-    assert _tables.share_without_attractor(Network) == 0.5
+    assert _tables.share_without_attractor(Network) == 0.5  # pyright: ignore[reportArgumentType]

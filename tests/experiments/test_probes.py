@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.optimize import minimize_scalar
+from scipy.optimize import fminbound
 from torch import nn
 
 from rnnscope import models, tasks
 from rnnscope.experiments._continuation import Continuation, _errors
 from rnnscope.experiments._held_out import HeldOut
 from rnnscope.systems import as_system
+from rnnscope.tasks._drawn import DrawnTask
 
 FREQUENCIES = (0.2, 0.3, 0.39)
 
@@ -67,7 +68,7 @@ def test_best_phase_equals_a_search():
             return np.mean((y - np.sin(a + phase)) ** 2)
 
         assert plain[row] == pytest.approx(error(0.0))
-        best = min(minimize_scalar(error, bounds=(k, k + 1), method="bounded").fun for k in np.arange(0, 6.3, 0.5))
+        best = min(fminbound(error, k, k + 1, full_output=True)[1] for k in np.arange(0, 6.3, 0.5))
         assert free[row] == pytest.approx(best, abs=1e-5)
 
 
@@ -108,6 +109,7 @@ def test_held_out_equals_the_model_on_the_same_sequences():
     found = held_out().measure(as_system(model))
     assert found["factor"].values.tolist() == [1, 2, 5]
     task = tasks.build("symbols", **TASK)
+    assert isinstance(task, DrawnTask)
     for factor in (1, 5):
         longer = replace(task, length=factor * 12)
         inputs, targets = longer.draw(300, make_generator(1, f"held-out/{factor:g}"))

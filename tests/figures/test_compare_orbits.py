@@ -1,6 +1,7 @@
 """Runs side by side: equal axes, what each column holds, and what is refused."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -105,10 +106,10 @@ def test_what_is_refused(results, orbits, scalars):
     with pytest.raises(ValueError, match="value_range: expected a lowest value below"):
         rs.figures.compare_orbits(results, value_range=(1, 1))
     with pytest.raises(ValueError, match="unknown backend"):
-        rs.figures.compare_orbits(results, backend="bokeh")
+        rs.figures.compare_orbits(results, backend="bokeh")  # pyright: ignore[reportArgumentType]
 
 
-def still(name, orbits, scalars, **config):
+def still(name, orbits, scalars, **config) -> Any:
     return SimpleNamespace(
         name=name,
         path=f"runs/{name}",
@@ -137,7 +138,7 @@ def test_runs_are_drawn_side_by_side_by_name(results, scalars):
 
 
 def test_names_that_tell_runs_apart():
-    def run(name, model=None, seed=0):
+    def run(name, model=None, seed=0) -> Any:
         return SimpleNamespace(
             name=name, path=f"runs/{name}", config={"model": {"name": model}, "seed": seed} if model else {}
         )

@@ -29,7 +29,7 @@ def example(tmp_path, monkeypatch):
     yield
     places.remove(str(tmp_path))
     sys.modules.pop(f"{tracks.__name__}.{NAME}", None)
-    vars(tracks).pop(NAME, None)
+    tracks.__dict__.pop(NAME, None)
 
 
 @pytest.mark.parametrize("backend", ["matplotlib", "plotly", "recording"])

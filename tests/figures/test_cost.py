@@ -2,7 +2,7 @@
 
 import json
 
-import matplotlib
+import matplotlib.text
 import numpy as np
 import pytest
 import torch

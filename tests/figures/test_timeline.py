@@ -196,9 +196,9 @@ def test_the_timelines_of_several_runs_have_equal_axes(run, orbits, scalars):
     other.scalars = scalars(40).assign(loss=lambda table: table["loss"] / 100)
     results = [{"orbits": each.dataset("orbits"), "attractors": None} for each in (run, other)]
     names = ["loss", "orbits"]
-    first, second = (
-        each.sheet for each in rs.figures.timelines([run, other], results=results, tracks=names, backend="recording")
-    )
+    runs: Any = [run, other]
+    drawn = rs.figures.timelines(runs, results=results, tracks=names, backend="recording")
+    first, second = (each.sheet for each in drawn)
     assert [panel.x.range for panel in first.shown] == [panel.x.range for panel in second.shown]
     assert [panel.y.range for panel in first.shown] == [panel.y.range for panel in second.shown]
 

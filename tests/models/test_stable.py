@@ -72,7 +72,7 @@ def test_one_step_contracts_at_the_certified_rate(seed):
     states[1] = torch.where(torch.arange(2000)[:, None] < 1000, states[1], states[0] + 1e-4 * draw(2000, 10))
     drive = system.drive(system.weights, 0.7 * draw(2000, 2))
     after = [system.step(system.weights, x, drive) for x in states]
-    ratio = weighted_distance(f, *after, 5) / weighted_distance(f, *states, 5)
+    ratio = weighted_distance(f, after[0], after[1], 5) / weighted_distance(f, states[0], states[1], 5)
     assert float(ratio.max()) <= found.rate + 1e-9
 
 
@@ -108,7 +108,7 @@ def test_columns_as_in_the_authors_code():
         "stable-lstm", input_size=1, hidden_size=3, output_size=1, input_bound=1.0, projection="columns"
     )
     network.after_step()
-    torch.testing.assert_close(network.core.weight_hh_l0[:3].abs().sum(0), torch.full((3,), 0.395))
+    torch.testing.assert_close(network.get_parameter("core.weight_hh_l0")[:3].abs().sum(0), torch.full((3,), 0.395))
 
 
 def test_no_certificate_says_why():
@@ -116,7 +116,7 @@ def test_no_certificate_says_why():
     assert not gru.holds
     assert "no condition is known for the cell gru" in gru.name
     lstm = nn.LSTM(1, 2)
-    nn.init.constant_(lstm.weight_hh_l0, 5.0)
+    nn.init.constant_(lstm.get_parameter("weight_hh_l0"), 5.0)
     found = certificate(as_system(lstm), input_bound=1.0)
     assert not found.holds
     assert math.isnan(found.rate)

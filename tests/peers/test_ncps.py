@@ -111,8 +111,11 @@ def test_a_neuron_by_itself_rests_where_its_equation_says():
     cell = plain_truth.seeded(lambda: LTCCell(wiring, 1, output_mapping=None))
     cell._params = cell._parameters
     with torch.no_grad():
-        cell.w.zero_(), cell.sensory_w.zero_()
-        cell.gleak.fill_(0.5), cell.cm.fill_(0.4), cell.vleak.fill_(-0.2)
+        cell.w.zero_()
+        cell.sensory_w.zero_()
+        cell.gleak.fill_(0.5)
+        cell.cm.fill_(0.4)
+        cell.vleak.fill_(-0.2)
     system = rs.as_system(cell, input_size=1, state=torch.zeros(1, 1))
     c = 0.4 * 6
     found = rs.Lyapunov(inputs=[[0.0]], n_starts=1, n_steps=200).measure(system)

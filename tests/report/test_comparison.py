@@ -7,9 +7,9 @@ import pytest
 
 from rnnscope.base.intervals import median_interval, share_interval
 from rnnscope.cli import main
+from rnnscope.findings.orbits import Counts, Headline
 from rnnscope.report import compare_runs, write_report
 from rnnscope.report.comparison import Facts, compare
-from rnnscope.report.story import Counts, Headline
 from rnnscope.runs import Run
 from rnnscope.training import Config, fit_several
 
@@ -22,7 +22,16 @@ def headline(oscillates, error):
 
 
 def facts(
-    seed, *, model="lstm", status="finished", loss=0.1, oscillates=None, error=None, probe="a", metrics=None, **settings
+    seed,
+    *,
+    model="lstm",
+    status="finished",
+    loss: float | None = 0.1,
+    oscillates=None,
+    error=None,
+    probe="a",
+    metrics=None,
+    **settings,
 ):
     told = None if oscillates is None else headline(oscillates, error)
     settings = {"model": {"name": model, **settings}, "training": {"n_epochs": 5, "n_threads": "none"}}

@@ -4,14 +4,15 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import rnnscope as rs
 from rnnscope.cli.demo import frequency_table
+from rnnscope.findings.orbits import headline
 from rnnscope.report._view import _input_rows
-from rnnscope.report.story import headline
 
 
 class Page(HTMLParser):
@@ -204,6 +205,7 @@ def test_bad_arguments_are_named(still_run, tmp_path):
         rs.write_report(still_run(n_epochs=2), tmp_path / "report.pdf")
     with pytest.raises(ValueError, match="runs: expected at least one run"):
         rs.write_report([], tmp_path / "report.html")
+    no_run: Any
     for no_run in ("runs/demo", ["runs/demo"], Path("runs/demo"), 3):
         with pytest.raises(TypeError, match=r"runs: expected a Run or several, such as Run\('runs/demo'\), came"):
             rs.write_report(no_run, tmp_path / "report.html")

@@ -40,6 +40,8 @@ HEADINGS = {
 
 
 class Kernel(nn.Module):
+    base: torch.Tensor
+
     def __init__(self, n):
         super().__init__()
         skew = torch.zeros(n, n)
@@ -193,6 +195,7 @@ def simulate(experiment, settings, weights_epoch, n_diagrams):
             if projections is None:
                 orbits = network(held, start)
             else:
+                assert isinstance(network, WordNetwork)
                 loops = [network(held[..., 0], start), network.closed_loop(held[..., 0], start, n_steps)]
                 orbits = torch.cat([loop @ projections.T for loop in loops], -1)
             kept.append(orbits[dropped:].unflatten(1, (settings["n_sequences_orbit"], len(inputs))))

@@ -19,6 +19,8 @@ from rnnscope.runs.authors import import_authors, replay
 
 def _load_fixtures():
     spec = importlib.util.spec_from_file_location("authors_fixtures", Path(__file__).with_name("authors_fixtures.py"))
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules.setdefault(spec.name, importlib.util.module_from_spec(spec))
     spec.loader.exec_module(module)
     return module
@@ -42,6 +44,7 @@ def test_replayed_starts_reproduce_the_stored_orbits(tmp_path, experiment, rnn_t
     compared = replay(folder)
     assert compared.compared == "orbits", compared.words()
     # a rotation carries the rounding of its float32 matrix, and of starts a hundred wide, through all steps
+    assert compared.largest_difference is not None
     assert compared.largest_difference <= (5e-5 if rnn_type == "exprnn" else 1e-5), compared.words()
     assert rnn_type == "exprnn" or compared.agrees
 
@@ -81,6 +84,7 @@ def test_cuda_storages_open_and_settled_orbits_are_compared(tmp_path, legacy):
             torch.load(folder / "orbit_per_epoch_diagram.pth", weights_only=True)
     compared = replay(folder)
     assert compared.compared == "settled orbits"
+    assert compared.largest_difference is not None
     assert compared.largest_difference < 1e-5
     assert "GPU" in compared.words()
     run = Run(import_authors(folder, tmp_path / "run"))
@@ -497,6 +501,7 @@ def test_folders_that_the_authors_code_wrote(tmp_path, name):
     run = Run(import_authors(REFERENCE / name, tmp_path / "run"))
     compared = replay(REFERENCE / name)
     assert compared.agrees, compared.words()
+    assert compared.largest_difference is not None
     assert compared.largest_difference <= 1e-5
     assert run.dataset("orbits").sizes["step"] > 2
     write_report([run], tmp_path / "report.html")

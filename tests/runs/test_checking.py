@@ -7,6 +7,7 @@ import random
 import shutil
 import warnings
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from rnnscope.runs.tensors import load_tensors
 from rnnscope.systems import System
 from rnnscope.training import Recorder
 
-QUICK = {"n_starts": 2, "n_transient": 60}
+QUICK: dict[str, Any] = {"n_starts": 2, "n_transient": 60}
 KINDS = (
     "config.toml",
     "model.toml",
@@ -160,7 +161,7 @@ def test_deleted_snapshots_are_missed(run_copy, steps):
 @pytest.mark.parametrize(("every", "due"), [(1, range(1, 8)), (3, (3, 6)), (None, range(1, 8))])
 def test_only_snapshots_that_were_due_are_missed(tmp_path, every, due, monkeypatch):
     if every is None:
-        monkeypatch.setattr("rnnscope.training.recorder.EVERY_EPOCH_BELOW", 1)
+        monkeypatch.setattr("rnnscope.runs.schedule.EVERY_EPOCH_BELOW", 1)
     with Recorder(tmp_path / "run", torch.nn.GRU(1, 2), every=every) as recorder:
         for epoch in range(7):
             recorder.epoch(epoch, loss=0.5)

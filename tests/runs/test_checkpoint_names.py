@@ -110,8 +110,8 @@ def test_losses_in_names():
 def test_the_pattern_that_is_proposed_takes_the_number_that_it_is_proposed_for():
     import re
 
-    assert re.search(pattern_of("a_1_20.pt", 20), "a_3_47.pt").group(1) == "47"
-    assert re.search(pattern_of("a_1_20.pt", 1), "a_3_47.pt").group(1) == "3"
+    assert re.findall(pattern_of("a_1_20.pt", 20), "a_3_47.pt")[0] == "47"
+    assert re.findall(pattern_of("a_1_20.pt", 1), "a_3_47.pt")[0] == "3"
 
 
 def made(name):
@@ -121,7 +121,7 @@ def made(name):
 def placed(table):
     """Where checkpoints stand by name, (epoch, step) in their content."""
     chosen, _ = choose_by_name([made(name) for name in table], None)
-    told = [Told(*table[own.checkpoint.name], {}) for own in chosen]
+    told = [Told(epoch, step, {}) for epoch, step in (table[own.checkpoint.name] for own in chosen)]
     return [(p.epoch, p.step) for p in place(chosen, told)]
 
 

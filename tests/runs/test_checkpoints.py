@@ -167,7 +167,7 @@ def test_a_single_file_without_any_epoch_says_so(tmp_path):
 def test_unclear_names_are_refused_and_each_advice_works(tmp_path):
     files = {f"a_{k}_{7 * k}.pt": WEIGHTS for k in (2, 10)}
     message = refusal(tmp_path, files)
-    pattern = ast.literal_eval(re.search(r"number=('.*?')", message)[1])
+    pattern = ast.literal_eval(re.findall(r"number=('.*?')", message)[0])
     assert run_of(tmp_path, {}, number=pattern).epochs.tolist() == [14, 70]
     by_name = run_of(tmp_path, {}, number={"a_2_14.pt": (2, 50), "a_10_70.pt": (10, 99)}, overwrite=True)
     assert by_name.steps.tolist() == [50, 99]
@@ -251,7 +251,7 @@ def test_further_names_in_the_file_are_all_right(tmp_path):
 def test_parts_of_one_state_dict_need_a_key(tmp_path):
     other = Model().state_dict()
     message = refusal(tmp_path, {"e1.pt": {**prefixed("generator."), **prefixed("critic.", other)}})
-    key = re.search(r"'generator', 'critic'. Say which: key='(\w+)'", message)[1]
+    key = re.findall(r"'generator', 'critic'. Say which: key='(\w+)'", message)[0]
     assert same(run_of(tmp_path, {}, key=key), WEIGHTS)
     assert same(run_of(tmp_path, {}, key="critic", overwrite=True), other)
 
@@ -313,7 +313,7 @@ def test_files_with_several_networks_need_a_key(tmp_path):
     message = refusal(tmp_path, files)
     assert "several networks in it: 'encoder_state_dict', 'decoder_state_dict'" in message
     assert "'encoder_state_dict' would fit" in message
-    assert same(run_of(tmp_path, {}, key=re.search("key='(.*?)'", message)[1]), encoder)
+    assert same(run_of(tmp_path, {}, key=re.findall("key='(.*?)'", message)[0]), encoder)
     assert same(run_of(tmp_path, {}, key="decoder_state_dict", build=lambda: Model(5), overwrite=True), decoder)
 
 
@@ -336,7 +336,7 @@ def test_keys_may_be_dotted_and_lie_deeper(tmp_path):
 
 def test_the_only_state_dict_is_found_under_any_name(tmp_path):
     optimizer = torch.optim.Adam(Model().parameters())
-    sum(p.sum() for group in optimizer.param_groups for p in group["params"]).backward()
+    torch.stack([p.sum() for group in optimizer.param_groups for p in group["params"]]).sum().backward()
     optimizer.step()
     content = {
         "rnn_params_v2": WEIGHTS,
@@ -353,7 +353,7 @@ def test_averaged_copies_are_not_taken_for_the_network(tmp_path):
     assert same(run_of(tmp_path, {"e1.pt": content}), WEIGHTS)
     assert same(run_of(tmp_path, {}, key="model_ema", overwrite=True), content["model_ema"])
     content = {"e1.pt": {0: WEIGHTS, 1: content["model_ema"], "optimizer": {"semantics": torch.ones(2)}}}
-    key = re.search("key='(.*?)'", refusal(tmp_path / "b", content))[1]
+    key = re.findall("key='(.*?)'", refusal(tmp_path / "b", content))[0]
     assert same(run_of(tmp_path / "b", content, key=key), WEIGHTS)
 
 

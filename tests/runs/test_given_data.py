@@ -24,6 +24,16 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*the cost measured")  # the los
 QUICK = Orbits(n_transient=20, n_keep=10, n_starts=2)
 
 
+def objective_of(run) -> Objective:
+    assert run.objective is not None
+    return run.objective
+
+
+def sequences_of(run) -> torch.Tensor:
+    assert run.sequences is not None
+    return run.sequences
+
+
 class Step(nn.Module):
     """A cell of someone's own: (input, state) -> (output, state)."""
 
@@ -68,8 +78,8 @@ def test_an_objective_given_later_is_what_the_recorder_would_have_kept(own, data
     before = {path: path.read_bytes() for path in own.path.rglob("*") if path.is_file()}
     own.give(objective=Objective(*data))
     Recorder("other", (nn.GRU(1, 3), nn.Linear(3, 1)), objective=Objective(*data)).close()
-    assert Run("mine").objective.digest == own.objective.digest == Run("other").objective.digest
-    assert torch.equal(Run("mine").sequences, data[0])
+    assert objective_of(Run("mine")).digest == objective_of(own).digest == objective_of(Run("other")).digest
+    assert torch.equal(sequences_of(Run("mine")), data[0])
     assert not own.check()
     assert {path: path.read_bytes() for path in before} == before
     found = own.probe("smoothness")
@@ -111,7 +121,7 @@ def test_what_the_run_has_is_not_replaced_unless_asked(own, data):
     assert {path.name: path.read_bytes() for path in own.path.glob("*.safetensors")} == files
     own.give(sequences=data[1], objective=Objective(data[1], data[0]), overwrite=True)
     assert torch.equal(own.sequences, data[1])
-    assert torch.equal(Run("mine").objective.inputs, data[1])
+    assert torch.equal(objective_of(Run("mine")).inputs, data[1])
 
 
 def test_results_of_other_data_are_kept_apart_and_said_to_be_old(own, data):
@@ -137,7 +147,7 @@ def test_a_run_of_a_task_knows_its_data_and_takes_others_when_asked(run_copy):
     with pytest.raises(RunError, match="has other sequences already"):
         run_copy.give(sequences=other)
     run_copy.give(sequences=other, overwrite=True)
-    assert torch.equal(Run(run_copy.path).sequences, other)
+    assert torch.equal(sequences_of(Run(run_copy.path)), other)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +177,7 @@ def test_data_that_do_not_fit_are_refused_and_nothing_is_written(own, given, mes
 def test_only_some_of_many_sequences_are_kept(own):
     inputs, targets = torch.randn(1000, 5, 1), torch.randn(1000, 5, 1)
     own.give(sequences=inputs, objective=Objective(inputs, targets, state=torch.randn(1000, 3)))
-    kept = Run("mine").objective
+    kept = objective_of(Run("mine"))
     assert kept.n_sequences == len(own.sequences) == len(kept.state) == 64
     own.give(sequences=inputs)  # the same sequences once more
 
@@ -180,7 +190,7 @@ def test_damaged_data_are_replaced_when_asked(own, data):
         Run("mine").give(objective=Objective(*data))
     run = Run("mine")
     run.give(objective=Objective(*data), overwrite=True)
-    assert run.objective.digest == Objective(*data).digest
+    assert objective_of(run).digest == Objective(*data).digest
     assert not run.check()
 
 
@@ -240,13 +250,13 @@ def test_every_kind_of_file_is_read_as_the_same_numbers(own, data):
     wanted = Objective(*data).digest
     for u, y in zip(written(data[0], "u"), written(data[1], "y"), strict=True):
         call("data", "mine", "--inputs", u, "--targets", y, "--overwrite")
-        assert Run("mine").objective.digest == wanted, u
+        assert objective_of(Run("mine")).digest == wanted, u
 
 
 def test_the_array_called_as_the_option_is_needs_no_name(own, data):
     np.savez("all.npz", inputs=data[0].numpy(), targets=data[1].numpy(), state=np.full(3, 0.5, np.float32))
     call("data", "mine", "--inputs", "all.npz", "--targets", "all.npz", "--state", "all.npz", "--n-transient", 2)
-    kept = Run("mine").objective
+    kept = objective_of(Run("mine"))
     assert kept.digest == Objective(*data, state=torch.full((3,), 0.5), n_transient=2).digest
 
 
@@ -258,10 +268,10 @@ def test_one_sequence_in_tables_as_people_have_them(own, data):
     wanted = Objective(inputs.double(), targets.double())
     for u in ("u.csv", "flat.npy"):
         call("data", "mine", "--inputs", u, "--targets", "y.csv", "--overwrite")
-        torch.testing.assert_close(Run("mine").objective.inputs.double(), wanted.inputs, atol=1e-7, rtol=1e-6)
-        torch.testing.assert_close(Run("mine").objective.targets.double(), wanted.targets, atol=1e-7, rtol=1e-6)
+        torch.testing.assert_close(objective_of(Run("mine")).inputs.double(), wanted.inputs, atol=1e-7, rtol=1e-6)
+        torch.testing.assert_close(objective_of(Run("mine")).targets.double(), wanted.targets, atol=1e-7, rtol=1e-6)
     call("data", "mine", "--sequences", "flat.npy", "--overwrite")
-    assert Run("mine").sequences.shape == (1, 12, 1)
+    assert sequences_of(Run("mine")).shape == (1, 12, 1)
 
 
 def test_classes_are_whole_numbers_whatever_the_file_holds(tmp_path, monkeypatch):
@@ -271,7 +281,7 @@ def test_classes_are_whole_numbers_whatever_the_file_holds(tmp_path, monkeypatch
     np.save("u.npy", inputs.numpy())
     np.save("y.npy", classes.numpy().astype(float)[..., None])
     call("data", "mine", "--inputs", "u.npy", "--targets", "y.npy", "--loss", "cross-entropy")
-    assert Run("mine").objective.digest == Objective(inputs, classes, loss="cross-entropy").digest
+    assert objective_of(Run("mine")).digest == Objective(inputs, classes, loss="cross-entropy").digest
 
 
 @pytest.mark.parametrize(

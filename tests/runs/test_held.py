@@ -19,6 +19,7 @@ def test_of_few_channels_each_is_varied_by_itself():
     data = torch.randn(20, 50, 2, generator=generator) * torch.tensor([1.0, 3.0]) + torch.tensor([0.0, 10.0])
     found = inputs_to_hold(data)
     flat = data.double().flatten(0, 1).numpy()
+    assert found.labels is not None
     at = dict(zip(found.labels, found.values, strict=True))
     assert list(at) == [
         "zero", "mean", "channel 0 at 5 %", "channel 0 at 95 %", "channel 1 at 5 %", "channel 1 at 95 %",
@@ -32,6 +33,7 @@ def test_of_many_channels_the_directions_in_which_they_vary():
     along = torch.randn(2000, 1, 1, generator=generator, dtype=torch.float64)
     direction = torch.tensor([3.0, 0.0, 4.0, 0.0, 0.0], dtype=torch.float64) / 5
     found = inputs_to_hold(along * direction + 1e-3 * torch.randn(2000, 1, 5, generator=generator))
+    assert found.labels is not None
     high = found.values[found.labels.index("direction 1 at 95 %")]
     np.testing.assert_allclose(high, 1.645 * direction.numpy(), atol=0.1)
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import xarray as xr
@@ -117,7 +118,7 @@ def test_ctrl_c_among_workers_ends_in_one_line_and_keeps_what_was_measured(path,
 
 def test_two_processes_that_measure_different_epochs_keep_the_results_of_both(path, capsys):
     """Blocks of the same first and last step, with others between."""
-    quick = {"n_transient": 20, "n_keep": 10}
+    quick: dict[str, Any] = {"n_transient": 20, "n_keep": 10}
     first, second = Run(path), Run(path)
     first.probe("orbits", epochs=[0, 3, 9], **quick)
     (block,) = path.glob("probes/*/*.nc")

@@ -10,7 +10,7 @@ from rnnscope import models
 from rnnscope.smoothness import Objective, _linearised, cost
 from rnnscope.smoothness._laws import BOUNDED, EXPONENTIAL, POLYNOMIAL, UNDETERMINED, fit_law
 from rnnscope.smoothness._linearised import Course, Linearised
-from rnnscope.smoothness._per_start import Trajectories, largest_singular_value
+from rnnscope.smoothness._trajectories import Trajectories, largest_singular_value
 from rnnscope.smoothness.curvature import GaussNewtonOperator, HessianOperator
 from rnnscope.smoothness.directions import ParameterSpace
 from rnnscope.smoothness.growth import Growth
@@ -97,10 +97,10 @@ def test_values_equal_those_of_the_operators():
         for n in (3, 12):
             at = found.sel(length=n, start=k)
             hessian = HessianOperator(system, one.first(n))
-            dense = hessian @ np.eye(space.size)
+            dense = np.asarray(hessian @ np.eye(space.size))
             np.testing.assert_allclose(at["gradient"], float(hessian.gradient.norm()), rtol=1e-9)
             np.testing.assert_allclose(at["hessian"], np.abs(np.linalg.eigvalsh(dense)).max(), rtol=1e-6)
-            dense = GaussNewtonOperator(system, one.first(n)) @ np.eye(space.size)
+            dense = np.asarray(GaussNewtonOperator(system, one.first(n)) @ np.eye(space.size))
             np.testing.assert_allclose(at["gauss_newton"], np.linalg.eigvalsh(dense).max(), rtol=1e-6)
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from rnnscope import models
 from rnnscope.experiments.chaotic_lstm import ChaoticPlane
-from rnnscope.smoothness import Landscape, Objective, Roughness, _kernels, _layouts, cost, costs, line, line_roughness
+from rnnscope.smoothness import Landscape, Objective, Roughness, _batching, _kernels, cost, costs, line, line_roughness
 from rnnscope.smoothness import points as points_module
-from rnnscope.smoothness._lanes import Quotient, Recipe, Writer
+from rnnscope.smoothness._codegen import Quotient, Recipe, Writer
 from rnnscope.smoothness.directions import radial
 from rnnscope.smoothness.points import Affine
 from rnnscope.systems import as_system, textbook
@@ -273,6 +273,7 @@ def test_divisions_are_put_off_and_carried_out_once():
     assert writer.whole(total) == writer.whole(total)
     assert sum("/" in line for line in writer.lines) == 1
     again = writer.multiply(total, Quotient("g", "h"))
+    assert isinstance(again, Quotient)
     assert again.n_factors == 1
 
 
@@ -283,7 +284,7 @@ def test_results_do_not_depend_on_it():
         assert probe.from_settings({"compile": True}).compile
     for probe in (Landscape, Roughness):
         with pytest.raises(ValueError, match="compile: expected true or false"):
-            probe(compile=1)
+            probe(compile=1)  # pyright: ignore[reportArgumentType]
 
 
 @compiler
@@ -308,7 +309,7 @@ def test_weights_are_padded_with_the_last_point():
     system = built("lstm", hidden_size=2)
     kernel = _kernels.kernel_for(system, "squared-error", held=False)
     points = scattered(system, 3)
-    weights = kernel.weights_of(_layouts.materialised(system, points))
+    weights = kernel.weights_of(_batching.materialised(system, points))
     assert weights.shape == (kernel.recipe.n_weights, kernel.lanes)
     assert torch.equal(weights[:, 2:].amin(1), weights[:, 2:].amax(1))
 

@@ -49,7 +49,7 @@ def test_inputs_and_targets_go_without_their_names_and_nothing_else_does():
     inputs, targets = torch.zeros(1, 3, 1), torch.ones(1, 3, 1)
     assert Objective(inputs, targets).digest == Objective(inputs=inputs, targets=targets).digest
     with pytest.raises(TypeError, match="positional"):
-        Objective(inputs, targets, "squared-error")
+        Objective(inputs, targets, "squared-error")  # pyright: ignore[reportCallIssue]
 
 
 def test_a_function_as_loss_is_the_named_one():

@@ -55,7 +55,7 @@ def test_smoothness_over_epochs(run_copy):
     found = run_copy.probe(Smoothness(), epochs=[0, 3, 6])
     assert found["epoch"].values.tolist() == [0, 3, 6]
     operator = HessianOperator(run_copy.system(epoch=3), run_copy.objective)
-    matrix = operator @ np.eye(operator.shape[0])
+    matrix = np.asarray(operator @ np.eye(operator.shape[0]))
     at = found.isel(step=1)
     np.testing.assert_allclose(at["cost"], operator.value, rtol=1e-12)
     np.testing.assert_allclose(at["gradient_norm"], float(operator.gradient.norm()), rtol=1e-9)
@@ -98,6 +98,8 @@ def test_a_damaged_snapshot_is_left_out_of_the_path(run_copy):
 def test_objective_of_ones_own_loop(tmp_path):
     objective = some_objective(n_transient=1, state=[0.1, 0.2, 0.3, 0.4])
     run = own_run(tmp_path / "own", objective)
+    assert run.objective is not None
+    assert run.sequences is not None
     assert run.objective.digest == objective.digest
     assert torch.equal(run.sequences, objective.inputs)
     first = run.probe(Smoothness(), epochs=[3])

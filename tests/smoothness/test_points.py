@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnscope import models
-from rnnscope.smoothness import Objective, _layouts, cost, costs
+from rnnscope.smoothness import Objective, _batching, cost, costs
 from rnnscope.smoothness import points as points_module
 from rnnscope.smoothness.points import Affine
 from rnnscope.systems import as_system, textbook
@@ -56,7 +56,7 @@ def test_equals_one_point_after_another(name, hidden_size):
 def test_small_networks_take_the_quick_layout(name):
     system = as_system(models.build(name, seed=0, input_size=2, hidden_size=4, output_size=2))
     data = data_for(system).on(system)
-    assert _layouts.quickest(system, scattered(system, 2), data.inputs) is _layouts.points_last
+    assert _batching.quickest(system, scattered(system, 2), data.inputs) is _batching.points_last
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The verdict in words: the regime, its interval, and whether the exponent agrees."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -7,7 +9,7 @@ from rnnscope import models
 from rnnscope.smoothness import Growth, Objective, Roughness, sentences, verdict
 from rnnscope.systems import as_system, textbook
 
-QUICK = {"n_starts": 32, "n_iterations": 2, "n_bootstrap": 50, "n_exponent": 400}
+QUICK: dict[str, Any] = {"n_starts": 32, "n_iterations": 2, "n_bootstrap": 50, "n_exponent": 400}
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_whole_model_is_found_and_left_alone(last_only):
     assert torch.equal(torch.random.get_rng_state(), random)
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     with torch.no_grad():
-        model.out.bias += 1
+        model.get_parameter("out.bias").add_(1)
     assert not torch.equal(system.params["out.bias"], model.out.bias)
     check_system(system)
 
@@ -287,8 +287,8 @@ def test_what_only_looks_like_core_and_head_at_first_is_read_with_all_that_it_do
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
-        model.mean += 0.7
-        model.norm.running_var *= 3
+        model.get_buffer("mean").add_(0.7)
+        model.get_buffer("norm.running_var").mul_(3)
         inputs = torch.randn(30, 4, 1, dtype=torch.float64)
         expected = model.eval()(inputs.movedim(0, 1)).movedim(0, 1)
     trained = system.at(model.state_dict())

@@ -1,6 +1,7 @@
 """Networks that are fed their own output."""
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -64,7 +65,7 @@ def test_equals_a_loop_over_the_module():
 @pytest.mark.parametrize("name", ["lstm", "no head", "mingru"])
 def test_closed_form_equals_forward_differentiation(name):
     system = SYSTEMS[name]().to(torch.float64)
-    plain = copy.copy(system)
+    plain: Any = copy.copy(system)
     plain.feedback = torch.clone
     state = torch.randn(5, system.state_size, dtype=torch.float64)
     drive = system.drive(system.weights, torch.randn(5, system.input_size, dtype=torch.float64))

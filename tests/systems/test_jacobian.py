@@ -18,10 +18,11 @@ def test_linear_network_has_its_matrix_as_jacobian():
     system = as_system(core)
     state = 5 + torch.rand(2, 3, dtype=torch.float64)
     with torch.no_grad():
-        core.weight_hh_l0.abs_()
+        core.get_parameter("weight_hh_l0").abs_()
     system = as_system(core)
     drive = system.drive(system.weights, torch.zeros(2, 1, dtype=torch.float64))
-    torch.testing.assert_close(system.jacobian(system.weights, state, drive)[0], core.weight_hh_l0.detach())
+    weight = core.get_parameter("weight_hh_l0").detach()
+    torch.testing.assert_close(system.jacobian(system.weights, state, drive)[0], weight)
 
 
 def test_lstm_jacobian_has_all_four_blocks():
@@ -32,13 +33,14 @@ def test_lstm_jacobian_has_all_four_blocks():
     u = torch.randn(1, dtype=torch.float64)
     w = system.weights
     jacobian = system.jacobian(w, x, system.drive(w, u))
-    gates = core.weight_ih_l0 @ u + core.bias_ih_l0 + core.weight_hh_l0 @ x[:3] + core.bias_hh_l0
+    p = dict(core.named_parameters())
+    gates = p["weight_ih_l0"] @ u + p["bias_ih_l0"] + p["weight_hh_l0"] @ x[:3] + p["bias_hh_l0"]
     i, f, g, o = gates.detach().split(3)
     i, f, g, o = i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()
     c = f * x[3:] + i * g
     torch.testing.assert_close(jacobian[3:, 3:], torch.diag(f))
     torch.testing.assert_close(jacobian[:3, 3:], torch.diag(o * (1 - c.tanh() ** 2) * f))
-    w_i, w_f, w_g, w_o = core.weight_hh_l0.detach().split(3)
+    w_i, w_f, w_g, w_o = p["weight_hh_l0"].detach().split(3)
     dc = (x[3:] * f * (1 - f))[:, None] * w_f + (g * i * (1 - i))[:, None] * w_i + (i * (1 - g**2))[:, None] * w_g
     dh = (c.tanh() * o * (1 - o))[:, None] * w_o + (o * (1 - c.tanh() ** 2))[:, None] * dc
     torch.testing.assert_close(jacobian[3:, :3], dc)

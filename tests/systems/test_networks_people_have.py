@@ -25,6 +25,8 @@ ZERO = torch.zeros(1, N)
 class Rate(nn.Module):
     """τ dx/dt = -x + W r(x) + B u + b + noise, by Euler steps of dt; columns of W have one sign (Dale's law)."""
 
+    sign: torch.Tensor
+
     def __init__(self, *, dt=20.0, tau=100.0, noise=0.1, always=False):
         super().__init__()
         self.alpha, self.noise, self.always = dt / tau, noise, always
@@ -201,8 +203,8 @@ class BatchNormed(nn.Module):
     def __init__(self, *, always=False):
         super().__init__()
         self.w, self.u, self.norm, self.always = nn.Linear(N, N), nn.Linear(2, N), nn.BatchNorm1d(N), always
-        self.norm.running_mean.normal_()
-        self.norm.running_var.uniform_(0.5, 2)
+        self.norm.get_buffer("running_mean").normal_()
+        self.norm.get_buffer("running_var").uniform_(0.5, 2)
 
     def forward(self, u, x):
         if self.always:
@@ -332,15 +334,16 @@ def test_an_lstm_with_a_residual():
 def test_weight_drop_after_a_forward_pass_is_the_same(inner):
     """The pass has left a weight with a history, and one half of it dropped."""
     if inner == "cell":
-        make, state, axis = (lambda: WeightDrop(nn.GRUCell(2, N), "weight_hh")), ZERO, 0
-        step = call
+        make, state, axis, step = (lambda: WeightDrop(nn.GRUCell(2, N), "weight_hh")), ZERO, 0, call
     else:
         make, axis = (lambda: WeightDrop(nn.LSTM(2, N), "weight_hh_l0")), 1
         state = (torch.zeros(1, 1, N), torch.zeros(1, 1, N))
 
-        def step(module, u, state):
+        def over_sequences(module, u, state):
             y, state = module(u[None], state)
             return y[0], state
+
+        step = over_sequences
 
     own = plain_truth.Plain(plain_truth.seeded(make), state, step, batch_axis=axis)
     before = rs.as_system(own.module, input_size=2, state=state)

@@ -1,6 +1,7 @@
 """Steps in all the spellings that people use: what goes in, what comes out, where time and batch stand."""
 
 import textwrap
+from typing import Any
 
 import pytest
 import torch
@@ -395,7 +396,7 @@ def test_a_cost_of_one_output_among_several_is_refused():
     with pytest.raises(ValueError, match=r"several outputs, of 2 \+ 4 values") as refusal:
         data.on(system)
     program = str(refusal.value).split("one meant:\n")[1].rsplit("\n", 1)[0]
-    there = {"nn": nn}
+    there: dict[str, Any] = {"nn": nn}
     exec(textwrap.dedent(program), there)
 
     class TwoOutputs(StateFirst):

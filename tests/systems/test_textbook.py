@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,8 @@ def test_closed_form_jacobian_equals_forward_differentiation(make, centre):
     state = centre + torch.randn(4, system.state_size, dtype=torch.float64)
     drive = system.drive(system.weights, torch.randn(4, 1, dtype=torch.float64))
     jacobian = system.jacobian(system.weights, state, drive)
-    default = System.jacobian(Plain(system), system.weights, state, drive)
+    plain: Any = Plain(system)
+    default = System.jacobian(plain, system.weights, state, drive)
     torch.testing.assert_close(jacobian, default, rtol=1e-12, atol=1e-12)
 
 
@@ -54,7 +56,7 @@ class Plain:
     def __init__(self, system):
         self.step, self.state_size = system.step, system.state_size
 
-    def tangent(self, *arguments):
+    def tangent(self: Any, *arguments):
         return System.tangent(self, *arguments)
 
 
@@ -152,7 +154,7 @@ def test_making_one_leaves_the_global_random_state():
         (lambda: textbook.logistic(math.nan), "r: expected a finite number, came nan"),
         (lambda: textbook.linear([[1.0, 2.0]]), r"matrix: expected a square matrix, came \(1, 2\)"),
         (lambda: textbook.lorenz(dt=0.0), "dt: expected a positive number"),
-        (lambda: textbook.lorenz(substeps=0), "substeps: expected a whole number of at least 1"),
+        (lambda: textbook.lorenz(substeps=0), "substeps: expected a positive whole number"),
     ],
 )
 def test_odd_settings(make, message):

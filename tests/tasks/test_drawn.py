@@ -1,6 +1,7 @@
 """What symbols, copy-memory and adding have in common: sets drawn from the seed, fixed or fresh at every epoch."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnscope import tasks
+from rnnscope.attractors import Orbits
 from rnnscope.runs import Run
 from rnnscope.runs.objectives import objective_of_task
 from rnnscope.smoothness.objective import cost
@@ -22,7 +24,7 @@ SMALL: dict[str, dict[str, int]] = {
 }
 
 
-def small(name, **more):
+def small(name, **more) -> Any:  # a task of any name, with the settings of its own
     return tasks.build(name, **{**SMALL[name], "n_sequences": 25, "batch_size": 10, **more})
 
 
@@ -126,8 +128,8 @@ def test_fresh_epochs_are_trained_on_data_of_their_own(tmp_path):
     changes = ["learning_rate=1e-12", "schedule=constant"]
     fixed = fit(config("symbols", "fresh=false", *changes), tmp_path / "fixed").scalars["loss"]
     fresh = fit(config("symbols", "fresh=true", *changes), tmp_path / "fresh").scalars["loss"]
-    assert fixed.std() < 1e-6
-    assert fresh.std() > 1e-4
+    assert fixed.to_numpy().std() < 1e-6
+    assert fresh.to_numpy().std() > 1e-4
     task, model = small("symbols", fresh=True), config("symbols").build_model()
     with torch.no_grad():
         total = sum(float(task.cost(model(u), y)) for u, y in task.fresh_batches(4))
@@ -149,7 +151,10 @@ def test_presets_build_and_their_settings_come_back_from_a_file(tmp_path, name, 
     config = Config.assemble(name, preset=preset, changes=changes)
     run = fit(config, tmp_path / "run")
     assert Config.assemble(file=run.path / "config.toml") == config
-    assert len(run.default_probe("orbits").inputs[0]) == config.build_task().input_size
+    probe = run.default_probe("orbits")
+    assert isinstance(probe, Orbits)
+    assert probe.inputs is not None
+    assert len(probe.inputs[0]) == config.build_task().input_size
     assert math.isfinite(run.scalars["accuracy"].iloc[-1])
 
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnscope import tasks
+from rnnscope.tasks.symbols import Task
 
 
 def classes_by_a_plain_loop(inputs, task):
@@ -107,6 +108,7 @@ def test_each_symbol_is_held_in_turn():
 def test_the_papers_settings():
     paper = tasks.preset("symbols", "paper")
     task = tasks.build("symbols", **paper["task"])
+    assert isinstance(task, Task)
     assert (task.length, task.n_sequences, task.n_validation, task.batch_size) == (200, 1000, 1000, 100)
     assert (task.input_size, task.output_size, task.fresh) == (6, 4, False)
     assert paper["model"] == {"hidden_size": 50}
@@ -142,8 +144,8 @@ def test_bad_settings(changes, message):
 
 
 def test_the_longest_gap_and_the_shortest_length_are_allowed():
-    assert tasks.build("symbols", gap=171).gap == 171
-    assert tasks.build("symbols", length=49).length == 49
+    assert Task(gap=171).gap == 171
+    assert Task(length=49).length == 49
 
 
 @pytest.mark.slow

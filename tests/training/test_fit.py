@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 import torch
@@ -109,6 +110,7 @@ def test_bad_settings(changes, message):
 
 
 def test_unknown_task_model_preset_device(tmp_path):
+    arguments: dict[str, Any]
     for arguments, message in (
         ({"task": "sinus"}, "unknown task 'sinus': did you mean 'sine'"),
         ({"task": "sine", "model": "lst"}, "unknown model 'lst': did you mean 'lstm'"),
@@ -200,7 +202,7 @@ def test_a_full_disk_stops_with_one_line_and_loses_nothing(tmp_path, kilobytes):
     assert "Traceback" not in errors
     run = Run(tmp_path / "run")
     losses = run.scalars["loss"]
-    assert losses.notna().all()
+    assert losses.notna().to_numpy().all()
     assert losses.index.tolist() == list(range(1, len(losses) + 1))
     assert not run.damaged
     for step in run.steps:

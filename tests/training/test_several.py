@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -112,6 +113,7 @@ def test_nothing_is_begun_where_something_is_in_the_way(tmp_path):
         fit_seeds(tiny("hidden_size=5"), [0, 1], tmp_path)
     with pytest.raises(ValueError, match="device: expected cpu or cuda, came 'tpu'"):
         fit_seeds(tiny(device="tpu"), [2], tmp_path)
+    seeds: list[Any]
     for seeds in ([], [0, 0], [-1], [0.5]):
         with pytest.raises(ValueError, match="seeds: expected"):
             fit_seeds(tiny(), seeds, tmp_path)

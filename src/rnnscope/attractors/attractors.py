@@ -7,22 +7,22 @@ import torch
 import xarray as xr
 from torch import nn
 
-from rnnscope.attractors._forecast import Forecast, need_jacobians
-from rnnscope.attractors._limit import Effort
-from rnnscope.attractors._limits import find_limits
-from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
-from rnnscope.attractors._sets import group_limits
-from rnnscope.attractors._starts import need_sequences
-from rnnscope.attractors._tabulate import tabulate
+from rnnscope.attractors.limit_sets.limit import Effort
+from rnnscope.attractors.limit_sets.sameness import group_limits
+from rnnscope.attractors.limit_sets.search import find_limits
+from rnnscope.attractors.limit_sets.table import tabulate
+from rnnscope.attractors.map_probe import MapProbe, begin, completed, held_inputs, with_starts
+from rnnscope.attractors.numerics.forecast import Forecast, need_jacobians
 from rnnscope.base.errors import require
-from rnnscope.base.probe import Probe
+from rnnscope.base.references import ATTRACTORS_AND_SMOOTHNESS
+from rnnscope.base.settings import positive, whole
 from rnnscope.systems import System
 
 _MOST_ESCAPE = 1e100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Attractors(Probe):
+class Attractors(MapProbe[System | nn.Module]):
     """Hold inputs constant, begin at several states, and say which limit sets they come to: the kind of each, its
     exponents and multipliers, and the share of the starts that reach it.
 
@@ -80,10 +80,16 @@ class Attractors(Probe):
     """
 
     name: ClassVar[str] = "attractors"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
+    references: ClassVar[tuple[str, ...]] = (
+        ATTRACTORS_AND_SMOOTHNESS,
+        "Das, Saiki, Sander & Yorke, Quantitative quasiperiodicity, Nonlinearity 30, 2017.",
+        "Gottwald & Melbourne, On the implementation of the 0-1 test for chaos, SIAM Journal on Applied Dynamical "
+        "Systems 8, 2009.",
+        "Vehtari, Gelman, Simpson, Carpenter & Bürkner, Rank-normalization, folding, and localization: an improved R̂ "
+        "for assessing convergence of MCMC, Bayesian Analysis 16, 2021.",
+    )
 
-    inputs: Any = None
-    starts: Any = None
     n_starts: int = 8
     n_transient: int = 1000
     n_steps: int = 2000
@@ -93,21 +99,13 @@ class Attractors(Probe):
     max_period: int = 64
     n_copies: int = 64
     escape: float = 1e8
-    dtype: str | None = "float64"
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        whole = {
-            "n_starts": 1, "n_transient": 0, "n_steps": 200, "n_extensions": 0, "n_exponents": 1, "n_multipliers": 1,
-            "max_period": 1, "n_copies": 2, "seed": 0,
-        }  # fmt: skip
-        put_in_order(self, count="n_starts", whole=whole, positive=["escape"])
+        super().__post_init__()
+        whole(self, n_transient=0, n_steps=200, n_extensions=0, n_exponents=1, n_multipliers=1)
+        whole(self, max_period=1, n_copies=2)
+        positive(self, "escape")
         require(self.escape <= _MOST_ESCAPE, "escape", f"at most {_MOST_ESCAPE:g}, of which squares exist", self.escape)
-
-    @property
-    def needs_sequences(self) -> bool:
-        """Whether input sequences decide what is measured."""
-        return need_sequences(self.starts)
 
     def measure(self, system: System | nn.Module, sequences: Any = None) -> xr.Dataset:
         """The attractors of one system.
@@ -123,7 +121,9 @@ class Attractors(Probe):
             state: the point, or the mean), ``output_mean``, ``output_low``, ``output_high`` (…, output), ``residual``,
             ``drift``, ``n_run``; and ``reached`` (input, start), which attractor a start comes to. Attractors of an
             input stand in the order of their kinds, then of their mean output; where an input has fewer than another,
-            kind is -1.
+            kind is -1. What tells one set from another is there too: ``state_sample`` (…, sample, state), a hundred
+            states or as many as 64 kB hold, and ``average`` with ``average_error`` (…, feature), ``size``,
+            ``steadiness`` and ``wander``, 16 bytes for each number of the state.
 
         Raises:
             UnsupportedModelError: not a network that can be read as a map.

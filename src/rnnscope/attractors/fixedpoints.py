@@ -8,19 +8,20 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._chords import Chords
-from rnnscope.attractors._collect import Collecting, collect
-from rnnscope.attractors._forecast import Forecast, need_jacobians, seconds_of
-from rnnscope.attractors._matrices import WIDE
-from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
-from rnnscope.attractors._points import unseen_share
-from rnnscope.attractors._points_dataset import points_dataset
-from rnnscope.attractors._search import N_THREADS, FixedPointSearch, IteratedMap, find_fixed_points
-from rnnscope.attractors._starts import checked_sequences, need_sequences
-from rnnscope.attractors._visited import LATER, Visited, starts_around, states_along, visited_states
+from rnnscope.attractors.map_probe import MapProbe, begin, completed, held_inputs, with_starts
+from rnnscope.attractors.numerics.chords import Chords
+from rnnscope.attractors.numerics.forecast import Forecast, need_jacobians, seconds_of
+from rnnscope.attractors.numerics.iterated_map import N_THREADS, IteratedMap
+from rnnscope.attractors.numerics.jacobians import WIDE
+from rnnscope.attractors.numerics.newton import FixedPointSearch, find_fixed_points
+from rnnscope.attractors.points.distinct import unseen_share
+from rnnscope.attractors.points.found import Collecting, collect
+from rnnscope.attractors.points.table import points_dataset
+from rnnscope.attractors.points.visited import LATER, Visited, starts_around, states_along, visited_states
+from rnnscope.attractors.starts import checked_sequences
 from rnnscope.base.errors import require
-from rnnscope.base.probe import Probe
 from rnnscope.base.randomness import make_generator
+from rnnscope.base.settings import is_number, is_whole, positive, truth, whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import System
 
@@ -32,7 +33,7 @@ _FEW_JACOBIANS = 40  # that the searches of wide states take at least
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedPoints(Probe):
+class FixedPoints(MapProbe[System | nn.Module]):
     """Hold inputs constant and find the states that stay, or come back after k steps, stable or not.
 
         F^k(x) = x,  F(x) = f(x, ū);    q(x) = ½‖F(x) - x‖²;    μ: eigenvalues of DF^k(x)
@@ -96,10 +97,14 @@ class FixedPoints(Probe):
 
     name: ClassVar[str] = "fixedpoints"
     version: ClassVar[int] = 3
+    counted: ClassVar[str] = "n_orbits"
+    references: ClassVar[tuple[str, ...]] = (
+        "Sussillo & Barak, Opening the black box: low-dimensional dynamics in high-dimensional recurrent neural "
+        "networks, Neural Computation 25, 2013.",
+        "Good, The population frequencies of species and the estimation of population parameters, Biometrika 40, 1953.",
+    )
 
-    inputs: Any = None
     periods: tuple[int, ...] = (1,)
-    starts: Any = None
     n_orbits: int = 64
     n_steps: int = 200
     n_starts: int = 1024
@@ -113,28 +118,21 @@ class FixedPoints(Probe):
     tolerance: float = 1e-13
     max_iterations: int = 300
     vectors: bool = False
-    dtype: str | None = "float64"
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        whole = {"n_orbits": 1, "n_steps": 1, "n_starts": 1, "max_iterations": 1, "seed": 0}
-        require(_is_number(self.unseen) and 0 <= self.unseen < 1, "unseen", "a number from 0 to below 1", self.unseen)
-        positive = ("distinct", "margin", "slow", "neutral", "extent", "tolerance")
-        put_in_order(self, count="n_orbits", whole=whole, positive=positive)
+        super().__post_init__()
+        whole(self, n_steps=1, n_starts=1, max_iterations=1)
+        require(is_number(self.unseen) and 0 <= self.unseen < 1, "unseen", "a number from 0 to below 1", self.unseen)
+        positive(self, "distinct", "margin", "slow", "neutral", "extent", "tolerance")
         periods = tuple(self.periods) if isinstance(self.periods, list | tuple) else ()
-        whole = periods and all(type(k) is int and k > 0 for k in periods) and len(set(periods)) == len(periods)
-        require(whole, "periods", "different whole numbers of at least 1, such as (1, 2)", self.periods)
+        fit = periods and all(is_whole(k, 1) for k in periods) and len(set(periods)) == len(periods)
+        require(fit, "periods", "different whole numbers of at least 1, such as (1, 2)", self.periods)
         object.__setattr__(self, "periods", tuple(sorted(periods)))
         noise = tuple(self.noise) if isinstance(self.noise, list | tuple) else ()
-        levels = noise and all(_is_number(level) and level >= 0 for level in noise)
+        levels = noise and all(is_number(level) and level >= 0 for level in noise)
         require(levels, "noise", "numbers of at least 0, such as (0.0, 0.5)", self.noise)
         object.__setattr__(self, "noise", tuple(float(level) for level in noise))
-        require(type(self.vectors) is bool, "vectors", "true or false", self.vectors)
-
-    @property
-    def needs_sequences(self) -> bool:
-        """Whether input sequences decide what is measured."""
-        return need_sequences(self.starts)
+        truth(self, "vectors")
 
     def measure(self, system: System | nn.Module, sequences: Any = None) -> xr.Dataset:
         """Fixed points, cycles and slow points of one system.
@@ -171,7 +169,7 @@ class FixedPoints(Probe):
         settings = f"n_starts={self.n_starts}, max_iterations={self.max_iterations}"
         forecast = Forecast(self.name, system, f"fewer starts or steps ({settings}), inputs or epochs")
         with torch.no_grad(), torch_threads(N_THREADS):
-            along = states_along(system, checked_sequences(sequences, system)) if self.needs_sequences else None
+            along = states_along(system, checked_sequences(sequences, system)) if self.needs else None
             if forecast.wide:
                 forecast.say(self._at_least(system, begins, held))
             visited = [visited_states(system, begins, u, self.n_steps, along, _ESCAPE) for u in held]
@@ -244,7 +242,3 @@ class FixedPoints(Probe):
         n = len(found.status)
         hopeless = wide and n >= _TRIED and n_zeros >= _ZEROS and (share - 2 * error) * n > _HOPELESS * n_zeros
         return bool(self.unseen) and (share + 2 * error <= self.unseen or hopeless)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and bool(np.isfinite(value))

@@ -8,20 +8,34 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._forecast import Forecast, need_vectors
-from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
-from rnnscope.attractors._spectrum import CONVERGED, DIVERGED, NOT_CONVERGED, Spectrum, lyapunov_spectrum
-from rnnscope.attractors._starts import check_tokens, checked_sequences, need_sequences
+from rnnscope.attractors.map_probe import INPUT_VALUE, MapProbe, begin, completed, held_inputs, with_starts
+from rnnscope.attractors.numerics.exponents import STATUS, Spectrum, lyapunov_spectrum
+from rnnscope.attractors.numerics.forecast import Forecast, need_vectors
+from rnnscope.attractors.starts import check_tokens, checked_sequences
 from rnnscope.base.errors import require
-from rnnscope.base.probe import Probe, plain
+from rnnscope.base.probe import Needs, plain
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import is_whole, positive, whole
 from rnnscope.systems import System, closed_loop
 
 _ALL_OF, _OF_MORE = 64, 16  # states of which all exponents are measured, and how many of more
 DRIVES = ("constant", "sequences", "closed")
+EXPONENTS = Schema(
+    {
+        "lyapunov_exponent": Variable("input start exponent", "Lyapunov exponent", "nat/step"),
+        "lyapunov_error": Variable("input start exponent", "standard error, by blocks of time", "nat/step"),
+        "history": Variable("input start exponent time", "mean up to this time", "nat/step"),
+        "kaplan_yorke": Variable("input start", "Kaplan-Yorke dimension"),
+        "status": Variable("input start", "whether the exponents have converged", flags=STATUS),
+        "final_state": Variable("input start state", "last state"),
+        "interval": Variable("", "steps between orthonormalisations in the end", "step"),
+    },
+    {"input_value": INPUT_VALUE, "time": Variable("time", "steps averaged over", "step")},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lyapunov(Probe):
+class Lyapunov(MapProbe[System | nn.Module]):
     """Lyapunov exponents of the full state, from several starts at each input.
 
         λ_i = lim 1/T Σ_t ln |R_ii[t]|,   Q[t] R[t] = ∂f/∂x(x[t-1], u[t]) Q[t-1]
@@ -61,10 +75,14 @@ class Lyapunov(Probe):
 
     name: ClassVar[str] = "lyapunov"
     version: ClassVar[int] = 3
+    references: ClassVar[tuple[str, ...]] = (
+        "Benettin, Galgani, Giorgilli & Strelcyn, Lyapunov characteristic exponents for smooth dynamical systems and "
+        "for Hamiltonian systems, Meccanica 15, 1980.",
+        "Vogt, Puelma Touzel, Shlizerman & Lajoie, On Lyapunov exponents for RNNs: understanding information "
+        "propagation using dynamical systems tools, Frontiers in Applied Mathematics and Statistics 8, 2022.",
+    )
 
-    inputs: Any = None
     drive: Any = "constant"
-    starts: Any = None
     n_starts: int = 4
     n_exponents: int | str | None = None
     n_transient: int = 1000
@@ -73,12 +91,11 @@ class Lyapunov(Probe):
     interval: int = 10
     tolerance: float = 0.02
     escape: float = 1e12
-    dtype: str | None = "float64"
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        whole = {"n_starts": 1, "n_transient": 0, "n_transient_tangent": 0, "n_steps": 1, "interval": 1, "seed": 0}
-        put_in_order(self, count="n_starts", whole=whole, positive=["tolerance", "escape"])
+        super().__post_init__()
+        whole(self, n_transient=0, n_transient_tangent=0, n_steps=1, interval=1)
+        positive(self, "tolerance", "escape")
         if isinstance(self.drive, str):
             require(self.drive in DRIVES, "drive", f"an array or one of {', '.join(DRIVES)}", self.drive)
         else:
@@ -86,18 +103,18 @@ class Lyapunov(Probe):
         if self.drive not in ("constant", "closed"):
             require(self.inputs is None, "inputs", "None where sequences drive the network", self.inputs)
         given = self.n_exponents
-        good = given in (None, "all") or (type(given) is int and given >= 1)
+        good = given in (None, "all") or is_whole(given, 1)
         require(good, "n_exponents", "a positive whole number, 'all', or None for all or 16", given)
 
     @property
-    def needs_sequences(self) -> bool:
-        """Whether input sequences decide what is measured."""
-        return self.drive == "sequences" or need_sequences(self.starts)
+    def needs(self) -> Needs | None:
+        """Input sequences, where they drive the network or starts are drawn from the states visited on them."""
+        return "sequences" if self.drive == "sequences" else super().needs
 
     @property
-    def holds_inputs(self) -> bool:
-        """Only with inputs that are held and nothing else: in closed loop none given are none added."""
-        return self.inputs is None and self.drive == "constant"
+    def left_open(self) -> frozenset[str]:
+        """Inputs are left open where they are held and nothing else: in closed loop none given are none added."""
+        return super().left_open if self.drive == "constant" else super().left_open - {"inputs"}
 
     def measure(self, system: System | nn.Module, sequences: Any = None) -> xr.Dataset:
         """Exponents of one system.
@@ -173,41 +190,30 @@ class Lyapunov(Probe):
         return inputs.to(dtype=system.dtype, device=system.device)
 
     def _dataset(self, system: System, inputs: Tensor, found: Spectrum) -> xr.Dataset:
-        grid = (inputs.shape[-2], self.n_starts)
-
-        def variable(values: Tensor, dims: tuple[str, ...], **attrs: Any) -> tuple:
-            array = values.cpu().numpy()
-            return ("input", "start", *dims), array.reshape(*grid, *array.shape[1:]), attrs
-
-        rate = {"units": "nat/step"}
-        variables = {
-            "lyapunov_exponent": variable(found.exponents, ("exponent",), long_name="Lyapunov exponent", **rate),
-            "lyapunov_error": variable(
-                found.standard_error, ("exponent",), long_name="standard error, by blocks of time", **rate
-            ),
-            "history": variable(found.history, ("exponent", "time"), long_name="mean up to this time", **rate),
-            "kaplan_yorke": variable(found.kaplan_yorke, (), long_name="Kaplan-Yorke dimension", units="1"),
-            "status": variable(
-                found.status, (), long_name="whether the exponents have converged", units="1",
-                flag_values=np.array([NOT_CONVERGED, CONVERGED, DIVERGED], dtype=np.int8),
-                flag_meanings="not_converged converged diverged",
-            ),
-            "final_state": variable(found.final, ("state",), long_name="last state", units="1"),
-            "interval": ((), np.int32(found.interval), {
-                "long_name": "steps between orthonormalisations in the end", "units": "step",
-            }),
-        }  # fmt: skip
-        coords = {
-            "input": np.arange(grid[0]),
-            "start": np.arange(grid[1]),
-            "exponent": np.arange(found.exponents.shape[-1]),
-            "time": ("time", found.times.cpu().numpy(), {"long_name": "steps averaged over", "units": "step"}),
-            "state": list(system.state_labels),
+        rows = {
+            "lyapunov_exponent": found.exponents,
+            "lyapunov_error": found.standard_error,
+            "history": found.history,
+            "kaplan_yorke": found.kaplan_yorke,
+            "status": found.status,
+            "final_state": found.final,
         }
-        if inputs.dim() == 2:
-            what = "constant input" if self.drive == "constant" else "constant input, added to what is fed back"
-            coords["input_value"] = (("input", "channel"), inputs.cpu().numpy(), {"long_name": what, "units": "1"})
-        return xr.Dataset(variables, coords)
+        grid = (inputs.shape[-2], self.n_starts)
+        dataset = EXPONENTS.dataset(
+            {
+                **{name: values.unflatten(0, grid) for name, values in rows.items()},
+                "interval": np.int32(found.interval),
+            },
+            input=np.arange(grid[0]),
+            start=np.arange(grid[1]),
+            exponent=np.arange(found.exponents.shape[-1]),
+            time=found.times,
+            state=list(system.state_labels),
+            **({"input_value": inputs} if inputs.dim() == 2 else {}),
+        )
+        if self.drive == "closed":
+            dataset["input_value"].attrs["long_name"] = "constant input, added to what is fed back"
+        return dataset
 
 
 def _fed_its_output(system: System) -> System:

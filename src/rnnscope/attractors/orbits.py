@@ -8,20 +8,32 @@ import torch
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope.attractors._forecast import Forecast, seconds_of
-from rnnscope.attractors._opening import begin, completed, held_inputs, put_in_order, with_starts
-from rnnscope.attractors._running import MOST_NUMBERS, held_states
-from rnnscope.attractors._starts import need_sequences
-from rnnscope.base.errors import require
-from rnnscope.base.probe import Probe
+from rnnscope.attractors.map_probe import INPUT_VALUE, MapProbe, begin, completed, held_inputs, with_starts
+from rnnscope.attractors.numerics.forecast import Forecast, seconds_of
+from rnnscope.attractors.numerics.running import MOST_NUMBERS, held_states
+from rnnscope.base.flags import Flags
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import positive, truth, whole
 from rnnscope.systems import System
 
-MOVING, SETTLED, DIVERGED = 0, 1, 2
+STATUS = Flags(("moving", "settled", "diverged"))
+MOVING, SETTLED, DIVERGED = STATUS.codes
+ORBITS = Schema(
+    {
+        "orbit": Variable("input start time output", "output"),
+        "status": Variable("input start", "end of the orbit", flags=STATUS),
+        "settled_at": Variable("input start", "step since which it rests", "step"),
+        "diverged_at": Variable("input start", "first step beyond the escape", "step"),
+        "drift": Variable("input start", "largest relative change of a coordinate in the last step", "1/step"),
+        "state_orbit": Variable("input start time state", "state"),
+    },
+    {"input_value": INPUT_VALUE, "time": Variable("time", "step of the orbit", "step")},
+)
 _REMAINING = 1e-3  # what a start at rest may still be away from where it goes, relative to 1 + |x|
 
 
 @dataclass(frozen=True, kw_only=True)
-class Orbits(Probe):
+class Orbits(MapProbe[System | nn.Module]):
     """Hold inputs constant, begin at several states, drop a transient, keep what the output does then.
 
         x[t] = f(x[t-1], ū),  y[t] = g(x[t], ū),  t = 1 … n_transient + n_keep
@@ -65,8 +77,6 @@ class Orbits(Probe):
     name: ClassVar[str] = "orbits"
     version: ClassVar[int] = 2
 
-    inputs: Any = None
-    starts: Any = None
     n_starts: int = 4
     n_transient: int = 1200
     n_keep: int = 400
@@ -75,17 +85,12 @@ class Orbits(Probe):
     n_quiet: int = 50
     escape: float = 1e12
     dtype: str | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
-        whole = {"n_starts": 1, "n_transient": 0, "n_keep": 1, "n_quiet": 2, "seed": 0}
-        put_in_order(self, count="n_starts", whole=whole, positive=["tolerance", "escape"])
-        require(type(self.keep_states) is bool, "keep_states", "true or false", self.keep_states)
-
-    @property
-    def needs_sequences(self) -> bool:
-        """Whether input sequences decide what is measured."""
-        return need_sequences(self.starts)
+        super().__post_init__()
+        whole(self, n_transient=0, n_keep=1, n_quiet=2)
+        positive(self, "tolerance", "escape")
+        truth(self, "keep_states")
 
     def measure(self, system: System | nn.Module, sequences: Any = None) -> xr.Dataset:
         """Orbits of one system.
@@ -125,38 +130,23 @@ class Orbits(Probe):
             forecast.say(step * (self.n_transient + self.n_keep))
 
     def _dataset(self, system: System, inputs: np.ndarray, bundle: "_Bundle") -> xr.Dataset:
-        grid = (len(inputs), self.n_starts)
-
-        def variable(values: Tensor, dims: tuple[str, ...], **attrs: Any) -> tuple:
-            array = values.cpu().numpy()
-            return ("input", "start", *dims), array.reshape(*grid, *array.shape[1:]), attrs
-
-        variables = {
-            "orbit": variable(bundle.outputs, ("time", "output"), long_name="output", units="1"),
-            "status": variable(
-                bundle.status, (), long_name="end of the orbit", units="1",
-                flag_values=np.array([MOVING, SETTLED, DIVERGED], dtype=np.int8),
-                flag_meanings="moving settled diverged",
-            ),
-            "settled_at": variable(bundle.settled_at, (), long_name="step since which it rests", units="step"),
-            "diverged_at": variable(bundle.diverged_at, (), long_name="first step beyond the escape", units="step"),
-            "drift": variable(
-                bundle.drift, (), long_name="largest relative change of a coordinate in the last step", units="1/step"
-            ),
-        }  # fmt: skip
-        if self.keep_states:
-            variables["state_orbit"] = variable(bundle.states, ("time", "state"), long_name="state", units="1")
-        times = np.arange(self.n_transient + 1, self.n_transient + self.n_keep + 1)
-        coords = {
-            "input": np.arange(len(inputs)),
-            "input_value": (("input", "channel"), inputs, {"long_name": "constant input", "units": "1"}),
-            "start": np.arange(self.n_starts),
-            "time": ("time", times, {"long_name": "step of the orbit", "units": "step"}),
-            "output": [f"y[{i}]" for i in range(system.output_size)],
+        rows = {
+            "orbit": bundle.outputs,
+            "status": bundle.status,
+            "settled_at": bundle.settled_at,
+            "diverged_at": bundle.diverged_at,
+            "drift": bundle.drift,
+            **({"state_orbit": bundle.states} if self.keep_states else {}),
         }
-        if self.keep_states:
-            coords["state"] = list(system.state_labels)
-        return xr.Dataset(variables, coords)
+        return ORBITS.dataset(
+            {name: values.unflatten(0, (len(inputs), self.n_starts)) for name, values in rows.items()},
+            input=np.arange(len(inputs)),
+            input_value=inputs,
+            start=np.arange(self.n_starts),
+            time=np.arange(self.n_transient + 1, self.n_transient + self.n_keep + 1),
+            output=[f"y[{i}]" for i in range(system.output_size)],
+            **({"state": list(system.state_labels)} if self.keep_states else {}),
+        )
 
 
 class _Bundle:

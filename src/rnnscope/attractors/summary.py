@@ -3,11 +3,22 @@
 import numpy as np
 import xarray as xr
 
+from rnnscope.attractors.numerics.frequency import peak_frequency
 from rnnscope.attractors.orbits import DIVERGED, SETTLED
+from rnnscope.base.flags import Flags
+from rnnscope.base.schema import Schema, Variable
 
-RESTS, OSCILLATES, DIVERGES, UNDETERMINED = 0, 1, 2, 3
-KINDS = ("rests", "oscillates", "diverges", "undetermined")
-_FLAGS = {"flag_values": np.arange(4, dtype=np.int8), "flag_meanings": " ".join(KINDS), "units": "1"}
+KIND = Flags(("rests", "oscillates", "diverges", "undetermined"))
+KINDS = KIND.words
+RESTS, OSCILLATES, DIVERGES, UNDETERMINED = KIND.codes
+SUMMARY = Schema(
+    {
+        "kind": Variable("step input start", "what the start does", flags=KIND),
+        "spread": Variable("step input start", "largest minus smallest output"),
+        "frequency": Variable("step input start", "frequency of the oscillation", "rad/step"),
+        "input_kind": Variable("step input", "what at least half of the starts do", flags=KIND),
+    }
+)
 _STEPS_AT_ONCE = 128
 
 
@@ -41,22 +52,9 @@ def summarise_orbits(orbits: xr.Dataset, *, tolerance: float = 1e-3) -> xr.Datas
     pieces = [slice(k, k + _STEPS_AT_ONCE) for k in range(0, len(values), _STEPS_AT_ONCE)]
     parts = [_kinds(values[piece], status[piece], drift[piece], n_steps, tolerance) for piece in pieces]
     kind, spread, frequency = (np.concatenate(part) for part in zip(*parts, strict=True))
-    dims = ("step", "input", "start")
-    coords = {name: c for name, c in stacked.coords.items() if not {"time", "output", "state"} & set(c.dims)}
-    summary = xr.Dataset(
-        {
-            "kind": (dims, kind, {"long_name": "what the start does", **_FLAGS}),
-            "spread": (dims, spread, {"long_name": "largest minus smallest output", "units": "1"}),
-            "frequency": (
-                dims,
-                frequency,
-                {"long_name": "frequency of the oscillation", "units": "rad/step"},
-            ),
-            "input_kind": (dims[:2], _majority(kind), {"long_name": "what at least half of the starts do", **_FLAGS}),
-        },
-        coords,
-        dict(orbits.attrs),
-    )
+    coords = {str(name): c for name, c in stacked.coords.items() if not {"time", "output", "state"} & set(c.dims)}
+    values = {"kind": kind, "spread": spread, "frequency": frequency, "input_kind": _majority(kind)}
+    summary = SUMMARY.dataset(values, **coords).assign_attrs(orbits.attrs)
     return summary if "step" in orbits.dims else summary.isel(step=0, drop=True)
 
 
@@ -102,25 +100,6 @@ def _stationary(signals: np.ndarray) -> np.ndarray:
         steady = (np.abs(np.sign(growth).sum(0)) == 3) & (np.abs(growth).min(0) >= 0.25 * np.abs(growth).max(0))
         changes = steady & (np.abs(growth.sum(0)) > 0.03)
         return (second / first > 0.8) & (second / first < 1.25) & (shift <= 0.1 * np.ptp(signals, axis=-1)) & ~changes
-
-
-def peak_frequency(signals: np.ndarray) -> np.ndarray:
-    """Frequency of the largest spectral peak of each signal (…, time), rad/step.
-
-    >>> bool(abs(peak_frequency(np.sin(0.3 * np.arange(200)))[()] - 0.3) < 1e-3)
-    True
-    """
-    n = signals.shape[-1]
-    spectrum = np.abs(np.fft.rfft((signals - signals.mean(-1, keepdims=True)) * np.hanning(n), axis=-1))
-    peak = spectrum[..., 1:].argmax(-1) + 1
-    inside = np.clip(peak, 1, spectrum.shape[-1] - 2)
-    below, at, above = (
-        np.log(np.take_along_axis(spectrum, (inside + shift)[..., None], -1)[..., 0] + 1e-300) for shift in (-1, 0, 1)
-    )
-    curvature = below - 2 * at + above
-    with np.errstate(divide="ignore", invalid="ignore"):
-        offset = np.where((peak == inside) & (curvature < 0), 0.5 * (below - above) / curvature, 0.0)
-    return 2 * np.pi * (peak + offset) / n
 
 
 def _majority(kind: np.ndarray) -> np.ndarray:

@@ -1,67 +1,96 @@
-"""The contract of a probe: frozen settings, one verb, a Dataset that says where it came from."""
+"""The contract of a probe: frozen settings, one subject, a Dataset that says where it came from."""
 
 import hashlib
 import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 import numpy as np
 
 from rnnscope.base.errors import unknown
+from rnnscope.base.references import ATTRACTORS_AND_SMOOTHNESS
 
 if TYPE_CHECKING:
     import xarray
 
-REFERENCES = (
-    "Ribeiro, Tiels, Aguirre & Schön, Beyond exploding and vanishing gradients: analysing RNN training using "
-    "attractors and smoothness, AISTATS 2020 (PMLR 108, 2370-2380; arXiv 1906.08482). "
-    "Ribeiro, Tiels, Umenberger, Schön & Aguirre, On the smoothness of nonlinear system identification, "
-    "Automatica 121, 2020 (arXiv 1905.00820)."
-)
-
-
 HOW = {"how": True}
 """Metadata of a field that says how to compute and not what: it is no setting, and results do not depend on it."""
 
+Subject = Literal["snapshot", "pair", "path"]
+Needs = Literal["sequences", "objective"]
+Progress = Callable[[int, int], None]
+S = TypeVar("S")
+D = TypeVar("D")
+
+
+@dataclass(frozen=True, eq=False)
+class Given(Generic[D]):
+    """What a run gives to a measurement besides its subject.
+
+    Attributes:
+        data: what the probe ``needs``: input sequences (None where they are not known), an objective, or None.
+        progress: called with (done, to do) as one long measurement goes on; None where nobody watches.
+        scratch: a folder for the state of one long measurement, of a probe of the whole path only. What is written
+            there is there again when a measurement that was interrupted or killed is begun again, and is removed when
+            it has ended. None: nothing can be kept.
+
+    """
+
+    data: D
+    progress: Progress | None = None
+    scratch: Path | None = None
+
 
 @dataclass(frozen=True, kw_only=True)
-class Probe:
-    """A frozen description of one measurement.
+class Probe(ABC, Generic[S, D]):
+    """A frozen description of one measurement, of a subject ``S`` with data ``D``.
 
     A probe is a frozen dataclass whose fields are its settings, each one a plain value (number, string, tuple), with a
-    method ``measure(system, sequences=None)`` that returns an ``xarray.Dataset``; ``sequences`` are input sequences of
-    the network's task (sequence, time, channel). A probe of the cost has ``measure(system, objective)`` instead, one of
-    the whole path of training ``measure(path, objective)``. Misuse raises at construction; a failure to converge is
-    data, not an exception.
+    method ``measure(subject, data)`` that returns an ``xarray.Dataset``. Misuse raises at construction; a failure to
+    converge is data, not an exception.
 
-    ``name`` is the one word used in Python, on the command line, in files and in the docs. ``version`` is the
-    algorithm's: raise it when the same settings give other numbers, and stored results are measured anew.
+    Attributes:
+        name: the one word used in Python, on the command line, in files and in the docs.
+        version: the algorithm's: raise it when the same settings give other numbers, and stored results are measured
+            anew.
+        subject: what one measurement is about, and what a run hands to ``measure``. 'snapshot': a ``System``, the
+            network at one epoch. 'pair': a ``Pair`` of neighbouring ones; its result is kept at the later step. 'path':
+            a ``TrainingPath``, all of them at once, or as many as a setting ``n_snapshots`` says.
+        one_epoch: whether figures show it at one epoch, so that the last is what to measure first.
+        references: the papers to cite for what it measures.
+
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    subject: ClassVar[Subject] = "snapshot"
+    one_epoch: ClassVar[bool] = False
+    references: ClassVar[tuple[str, ...]] = (ATTRACTORS_AND_SMOOTHNESS,)
 
     @property
-    def needs_sequences(self) -> bool:
-        """Whether input sequences decide what is measured: then their digest is part of what results are kept by."""
-        return False
+    def needs(self) -> Needs | None:
+        """The data that decide what is measured, so that results are kept by them too: input sequences of the network's
+        task (sequence, time, channel), an objective (data and loss of its cost), or none."""
+        return None
 
     @property
-    def needs_objective(self) -> bool:
-        """Whether it measures a cost: then data and loss are part of what results are kept by."""
-        return False
+    def left_open(self) -> frozenset[str]:
+        """Those of ``inputs`` and ``starts`` that are None until a run, which knows its task, says what they are."""
+        names = {field.name for field in fields(self)} & {"inputs", "starts"}
+        return frozenset(name for name in names if getattr(self, name) is None)
 
-    @property
-    def needs_path(self) -> bool:
-        """Whether it measures the path of training as a whole, instead of one snapshot after another."""
-        return False
+    @abstractmethod
+    def measure(self, subject: S, data: D, /) -> "xarray.Dataset":
+        """Measure one subject; each probe says what its data are called and when they may be left out."""
 
-    @property
-    def holds_inputs(self) -> bool:
-        """Whether inputs are to be held that are still open: on a run, the constant inputs of its task."""
-        return getattr(self, "inputs", ()) is None
+    def measure_given(self, subject: S, given: Given[D]) -> "xarray.Dataset":
+        """What a run calls: ``measure``, unless the probe reports its progress or keeps its state in ``scratch``."""
+        return self.measure(subject, given.data)
 
     def settings(self) -> dict[str, Any]:
         """The settings as plain values that JSON and TOML can hold, without those that only say how to compute."""
@@ -99,7 +128,7 @@ class Probe:
             key=self.key,
             settings=self.description(),
             **_versions(),
-            references=REFERENCES,
+            references=" ".join(self.references),
         )
         return dataset
 

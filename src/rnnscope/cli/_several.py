@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base.errors import RunError
-from rnnscope.cli._terminal import err, named_warnings, out, parse_seeds, print_json, progress_bar
-from rnnscope.cli.train import announce, command_line, course_of, default_path, facts_of
+from rnnscope.cli._terminal import command_line, err, named_warnings, out, parse_seeds, print_json, progress_bar
+from rnnscope.cli._training import announce, course_of, default_path, facts_of
 
 if TYPE_CHECKING:
     from rnnscope.training import Config

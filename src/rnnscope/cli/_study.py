@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base.errors import RunError
-from rnnscope.cli._terminal import err, named_warnings, out, print_json, progress_bar
-from rnnscope.cli.train import command_line
+from rnnscope.cli._terminal import command_line, err, named_warnings, out, print_json, progress_bar
 
 if TYPE_CHECKING:
     from rnnscope.experiments import Findings, Plan

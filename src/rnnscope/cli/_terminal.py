@@ -1,6 +1,7 @@
 import importlib
 import json
 import math
+import shlex
 import sys
 import time
 import warnings
@@ -17,6 +18,11 @@ from rnnscope.base.errors import RunError
 _WIDE = None if sys.stdout.isatty() else 200
 out = Console(highlight=False, soft_wrap=True, markup=False, width=_WIDE)
 err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+
+
+def command_line() -> str:
+    """The command that was given, to give it again."""
+    return shlex.join(["rnnscope", *sys.argv[1:]])
 
 
 def print_json(content: Any) -> None:

@@ -86,24 +86,25 @@ def seen(run: "Run", orbits: "xarray.Dataset") -> dict[str, Any]:
 
     from rnnscope.attractors import summarise_orbits
     from rnnscope.cli._results import phases_data
-    from rnnscope.report import story
+    from rnnscope.findings.orbits import headline
+    from rnnscope.findings.story import sentences
 
     summary = summarise_orbits(orbits)
     last = summary["input_kind"].isel(step=slice(-LAST, None)) == 1
     return {
-        "headline": asdict(story.headline(summary, run.scalars)),
+        "headline": asdict(headline(summary, run.scalars)),
         "phases": phases_data(run, "orbits", orbits),
-        "story": story.sentences(summary, run.scalars),
+        "story": sentences(summary, run.scalars),
         "fewest_oscillating_in_last": int(last.sum("input").min()),
     }
 
 
 def tell(run: "Run", orbits: "xarray.Dataset", facts: dict[str, Any]) -> None:
     """Print the phases, the frequencies learned, and what happened in words."""
-    from rnnscope.cli._results import phases_table
+    from rnnscope.cli._results import found_table
 
     out.print()
-    out.print(phases_table(run, "orbits", orbits))
+    out.print(found_table(run, "orbits", orbits))
     out.print()
     out.print(frequency_table(orbits))
     out.print()

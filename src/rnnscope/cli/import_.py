@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from rnnscope.cli import _options as o
-from rnnscope.cli._terminal import make_model, named_warnings, out, print_json
+from rnnscope.cli._terminal import command_line, make_model, named_warnings, out, print_json
 
 if TYPE_CHECKING:
     from rnnscope.runs import Run
@@ -57,7 +57,6 @@ def _import_checkpoints(
     overwrite: bool,
     json: bool,
 ) -> None:
-    from rnnscope.cli.train import command_line
     from rnnscope.runs import Run
     from rnnscope.runs.checkpoints import import_checkpoints
     from rnnscope.runs.folder import read_toml
@@ -110,7 +109,6 @@ def _between(what: str, values: list[int]) -> str:
 def _import_authors(folder: Path, run: Path | None, *, json: bool) -> None:
     from dataclasses import asdict
 
-    from rnnscope.cli.train import command_line
     from rnnscope.runs import Run
     from rnnscope.runs.authors import import_authors, replay
 

@@ -1,11 +1,12 @@
 """rnnscope probe NAME RUN..."""
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from rnnscope.cli import _options as o
-from rnnscope.cli._results import phases_data, phases_table
+from rnnscope.cli._results import found_table, phases_data
 from rnnscope.cli._terminal import (
     make_model,
     named_warnings,
@@ -15,6 +16,7 @@ from rnnscope.cli._terminal import (
     print_json,
     progress_bar,
 )
+from rnnscope.runs import probes
 
 if TYPE_CHECKING:
     import xarray
@@ -22,11 +24,11 @@ if TYPE_CHECKING:
     from rnnscope.runs import Run
 
 
-_NAMES = (
-    "Probe of the map: orbits, attractors, lyapunov or fixedpoints; of the cost: smoothness, growth, landscape or "
-    "roughness."
-)
-_COMPILED = ("landscape", "roughness")  # they evaluate costs at many points
+def _either(names: list[str]) -> str:
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+_NAMES = f"Probe of the map: {_either(probes.names('map'))}; of the cost: {_either(probes.names('cost'))}."
 
 
 def probe(
@@ -43,8 +45,8 @@ def probe(
     debug: o.Debug = False,
 ) -> None:
     """Ask at every recorded epoch of a run what the map does; measures only what is missing."""
+    from rnnscope.findings.sentences import telling
     from rnnscope.runs import Run
-    from rnnscope.smoothness import PROBES, sentences
 
     if epoch is not None and epochs is not None:
         raise ValueError("--epoch, --epochs: expected one of them, came both")
@@ -52,8 +54,8 @@ def probe(
     given = make_model(model)
     opened = [Run(path, model=given) for path in runs]
     how = {"compile": True} if compile else {}
-    if compile and name not in _COMPILED:
-        raise ValueError(f"--compile: expected one of the probes {', '.join(_COMPILED)}, came {name}")
+    if compile and name not in (compiled := _compiled()):
+        raise ValueError(f"--compile: expected one of the probes {', '.join(compiled)}, came {name}")
     chosen = [run.default_probe(name, **parse_settings(set), **how) for run in opened]
     chosen_settings = "".join(f", {key}={value!r}" for key, value in parse_settings(set).items())
     told = []
@@ -61,15 +63,13 @@ def probe(
         for run, own in zip(opened, chosen, strict=True):
             dataset = probe_with_progress(run, own, which, workers)
             if json:
-                told.append({"run": str(run.path), "probe": name, "settings": own.settings()})
-                if name in PROBES:
-                    told[-1]["found"] = values_of(dataset)
-                else:
-                    told[-1]["phases"] = phases_data(run, name, dataset)
+                phases = phases_data(run, name, dataset)
+                what = {"phases": phases} if phases else {"found": values_of(dataset)}
+                told.append({"run": str(run.path), "probe": name, "settings": own.settings(), **what})
                 continue
-            for line in sentences(name, dataset) if name in PROBES else ():
+            for line in telling(name).sentences(dataset):
                 out.print(line)
-            table = phases_table(run, name, dataset)
+            table = found_table(run, name, dataset)
             if table is not None:
                 out.print(table)
             out.print(
@@ -77,6 +77,11 @@ def probe(
             )
     if json:
         print_json(told[0] if len(told) == 1 else told)
+
+
+def _compiled() -> list[str]:
+    """The probes that have a choice to compile: they evaluate costs at many points."""
+    return [name for name in probes.names() if "compile" in (field.name for field in fields(probes.load(name)))]
 
 
 def values_of(dataset: "xarray.Dataset") -> dict[str, Any]:

@@ -3,10 +3,8 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from rnnscope.cli import _options as o
-from rnnscope.cli._results import phases_data, phases_table
+from rnnscope.cli._results import found_table, phases_data, plain_table
 from rnnscope.cli._terminal import named_warnings, out, print_json
 from rnnscope.runs.advice import command, few_epochs
 
@@ -18,13 +16,11 @@ if TYPE_CHECKING:
     from rnnscope.runs import Run
 
 
-_TOLD = ("orbits", "attractors", "fixedpoints", "lyapunov")
-
-
 def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     """Say what is in a run and what happened in it, or what several runs have in common."""
     from rnnscope.findings.reading import only_input
-    from rnnscope.report._series import metrics_words
+    from rnnscope.findings.sentences import leading, results_of, story_of
+    from rnnscope.findings.words import metrics_words
     from rnnscope.runs import Run
 
     if len(runs) > 1:
@@ -33,17 +29,13 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
     (run,) = runs
     recorded = Run(run)
     with named_warnings():
-        found = {name: dataset for name in _TOLD if (dataset := _stored(recorded, name)) is not None}
-        orbits = found.get("orbits")
+        found = results_of(recorded)
         facts = _facts(recorded)
+        story = story_of(found, recorded.scalars)
         if json:
-            happened: dict[str, Any] = {}
-            if orbits is not None:
-                happened = {"phases": phases_data(recorded, "orbits", orbits), "story": _story(recorded, orbits)}
-            for name in ("attractors", "fixedpoints"):
-                if name in found:
-                    happened[name] = phases_data(recorded, name, found[name])
-            print_json({**facts, **happened, "config": recorded.config, "damaged": recorded.damaged})
+            phases = {name: phases_data(recorded, name, dataset) for name, dataset in found.items()}
+            happened = {"phases" if name == "orbits" else name: own for name, own in phases.items() if own}
+            print_json({**facts, **happened, "story": story, "config": recorded.config, "damaged": recorded.damaged})
             return
         if metrics := facts.pop("metrics"):
             facts["last epoch"] = metrics_words(metrics)
@@ -54,11 +46,12 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
             out.print("\nnothing was probed yet; a first look, then what the attractors are:")
             for name in ("orbits", "attractors"):
                 out.print(f"    {command('probe', name, run, *few_epochs(name, epochs))}")
-        _print_tables(recorded, found)
-        if orbits is not None:
+        lead = leading(found).probe
+        _print_tables(recorded, dict(sorted(found.items(), key=lambda named: named[0] != lead)))
+        if story:
             out.print()
-            for sentence in _story(recorded, orbits):
-                out.print(sentence)
+        for sentence in story:
+            out.print(sentence)
         if any(only_input(dataset) for dataset in found.values()):
             for line in _other_inputs(recorded):
                 out.print(line)
@@ -66,10 +59,11 @@ def show(runs: o.Runs, *, json: o.Json = False, debug: o.Debug = False) -> None:
 
 def _print_tables(run: "Run", found: "dict[str, xarray.Dataset]") -> None:
     """The tables one under the other; what they say of their epochs and inputs once, where it is the same."""
-    tables = [phases_table(run, name, dataset) for name, dataset in found.items()]
+    made = (found_table(run, name, dataset) for name, dataset in found.items())
+    tables = [table for table in made if table is not None]
     for at, table in enumerate(tables):
         following = tables[at + 1] if at + 1 < len(tables) else None
-        if table is not None and following is not None and table.caption == following.caption:
+        if following is not None and table.caption == following.caption:
             table.caption = None
         out.print()
         out.print(table)
@@ -105,10 +99,10 @@ def _show_several(runs: "list[Run]", *, json: bool) -> None:
     if json:
         print_json([asdict(group) for group in groups])
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("network", "ended", "last loss", "inputs that\noscillate", "inputs that\nrest", "frequency\noff by"):
-        table.add_column(column)
-    table.add_column("oscillate at half\nthe inputs or more")
+    table = plain_table(
+        *("network", "ended", "last loss", "inputs that\noscillate", "inputs that\nrest", "frequency\noff by"),
+        "oscillate at half\nthe inputs or more",
+    )
     for group in groups:
         n = group.n_ended
         runs_that_do = group.oscillating_runs
@@ -143,9 +137,8 @@ def _print_metrics(groups: "list[Group]") -> None:
     names = list(dict.fromkeys(name for group in groups for name in group.metrics))
     if not names:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold", title="in the last epoch", title_justify="left")
-    for column in ("network", *(name.replace("_", "\n", 1).replace("_", " ") for name in names)):
-        table.add_column(column)
+    columns = (name.replace("_", "\n", 1).replace("_", " ") for name in names)
+    table = plain_table("network", *columns, title="in the last epoch", title_justify="left")
     for group in groups:
         shown = (group.metrics.get(name) for name in names)
         table.add_row(group.label, *(_interval(each, group.n_ended, "{:.3g}") if each else "" for each in shown))
@@ -162,25 +155,8 @@ def _interval(interval: "Interval", n_usual: int, form: str) -> str:
     return f"{form.format(interval.value)}{of}\n{ends}".strip()
 
 
-def _stored(run: "Run", name: str) -> "xarray.Dataset | None":
-    """A probe's results; None, after a warning, where they were measured but no file can be read."""
-    from rnnscope.base.errors import RunError
-
-    try:
-        return run.dataset(name) if run.has(name) else None
-    except RunError:
-        return None
-
-
-def _story(run: "Run", orbits: "xarray.Dataset") -> list[str]:
-    from rnnscope.attractors import summarise_orbits
-    from rnnscope.report import story
-
-    return story.sentences(summarise_orbits(orbits), run.scalars)
-
-
 def _facts(run: "Run") -> dict[str, Any]:
-    from rnnscope.report._series import last_metrics
+    from rnnscope.findings.series import last_metrics
 
     tables = (run.config.get(key) for key in ("task", "model"))
     task, model = (table if isinstance(table, dict) else {} for table in tables)

@@ -1,15 +1,15 @@
 """rnnscope train TASK."""
 
-import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from rnnscope import tasks
 from rnnscope.cli import _options as o
-from rnnscope.cli._terminal import err, named_warnings, out, print_json, progress_bar
+from rnnscope.cli._several import plan, train_several
+from rnnscope.cli._terminal import command_line, err, named_warnings, out, print_json, progress_bar
+from rnnscope.cli._training import announce, course_of, default_path, facts_of
 
 if TYPE_CHECKING:
     from rnnscope.runs import Run
@@ -47,8 +47,6 @@ def train(
         )
 
     if seeds is not None or (model is not None and "," in model):
-        from rnnscope.cli._several import plan, train_several
-
         train_several(plan(assemble, model, seed, seeds, run), workers, overwrite=overwrite, json=json)
         return
     if workers != 1:
@@ -60,11 +58,6 @@ def train(
     tell(recorded, json=json)
 
 
-def default_path(settings: "Config") -> Path:
-    """Where a run is kept if nobody says."""
-    return Path("runs") / f"{settings.task['name']}-{settings.model['name']}-{settings.seed}"
-
-
 def tell(recorded: "Run", *, json: bool) -> None:
     """How a training went, and what to do next."""
     if json:
@@ -74,36 +67,9 @@ def tell(recorded: "Run", *, json: bool) -> None:
     out.print(f"next: rnnscope probe orbits {recorded.path}")
 
 
-def facts_of(recorded: "Run") -> dict[str, Any]:
-    """A training in a few numbers."""
-    from rnnscope.report._series import last_metrics
-
-    losses = recorded.scalars["loss"].tolist() if "loss" in recorded.scalars else []
-    first, last = (losses[0], losses[-1]) if losses else (None, None)
-    return {
-        "run": str(recorded.path),
-        "status": recorded.status,
-        "epochs": len(losses),
-        "first_loss": first,
-        "last_loss": last,
-        "metrics": last_metrics(recorded.scalars),
-    }
-
-
-def course_of(recorded: "Run") -> str:
-    """How the loss went."""
-    from rnnscope.report._series import metrics_words
-
-    facts = facts_of(recorded)
-    if not facts["epochs"]:
-        return "no epoch recorded"
-    course = f"loss {facts['first_loss']:.3g} → {facts['last_loss']:.3g} over {facts['epochs']} epochs"
-    return ", ".join([course] + [metrics_words(facts["metrics"])] * bool(facts["metrics"]))
-
-
 def train_with_progress(settings: "Config", path: Path, *, resume: bool = False, overwrite: bool = False) -> "Run":
     """Train with a progress bar; a finished run of the same settings is used again, and that is said."""
-    from rnnscope.report._series import metrics_words
+    from rnnscope.findings.words import metrics_words
     from rnnscope.training.loop import Epoch, choose_device, fit, reusable
 
     choose_device(settings.device)
@@ -129,40 +95,3 @@ def train_with_progress(settings: "Config", path: Path, *, resume: bool = False,
             on_epoch=on_epoch,
             provenance={"command": command_line()},
         )
-
-
-def announce(settings: "Config", seeds: str = "") -> str:
-    """What is going to be trained, and the disk it needs; for several seeds, each of them."""
-    model = settings.build_model()
-    n_parameters = sum(p.numel() for p in model.parameters())
-    n_epochs, every = settings.training["n_epochs"], settings.recording.get("every")
-    n_snapshots = snapshot_count(n_epochs, every, n_parameters)
-    size = n_snapshots * (4 * n_parameters + 1000)
-    return (
-        f"{settings.model['name']} with {n_parameters:,} parameters on task {settings.task['name']}, preset "
-        f"{settings.preset}, {seeds or f'seed {settings.seed}'}: {n_epochs} epochs, "
-        f"{n_snapshots} snapshots, about {_bytes(size)} of disk"
-    )
-
-
-def snapshot_count(n_epochs: int, every: int | None, n_parameters: int) -> int:
-    """How many snapshots a Recorder will keep, the initial one included."""
-    from rnnscope.runs.folder import snapshot_due
-    from rnnscope.training.recorder import EVERY_EPOCH_BELOW
-
-    every = every or (1 if n_parameters < EVERY_EPOCH_BELOW else None)
-    kept = {call for call in range(1, n_epochs + 1) if snapshot_due(call, every)}
-    return len(kept | {n_epochs}) + 1
-
-
-def command_line() -> str:
-    """The command that was given, to give it again."""
-    return shlex.join(["rnnscope", *sys.argv[1:]])
-
-
-def _bytes(size: float) -> Any:
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"

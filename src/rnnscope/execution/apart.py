@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from rnnscope.base.errors import WorkerKilledError, require
+from rnnscope.base.errors import WorkerKilledError
+from rnnscope.base.settings import require_whole
 from rnnscope.execution._worker import STOP_SECONDS, call_interruptibly
 from rnnscope.execution.mapping import new_executor
 
@@ -51,7 +52,7 @@ def run_apart(
         RnnscopeError: loky is not installed.
 
     """
-    require(type(n_workers) is int and n_workers >= 1, "workers", "a positive whole number", n_workers)
+    require_whole("workers", n_workers)
     left = list(range(len(units)))[::-1]
     idle: list[Any] = []
     running: dict[Future[Any], _Running] = {}

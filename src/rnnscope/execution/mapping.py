@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from rnnscope.base.errors import RnnscopeError, WorkerKilledError, require
+from rnnscope.base.errors import RnnscopeError, WorkerKilledError
+from rnnscope.base.settings import require_whole
 from rnnscope.execution._worker import born_deaf, prepare
 
 T = TypeVar("T")
@@ -60,7 +61,7 @@ def processes(n_workers: int) -> Iterator[Executor | None]:
         RnnscopeError: loky is not installed.
 
     """
-    require(type(n_workers) is int and n_workers >= 1, "workers", "a positive whole number", n_workers)
+    require_whole("workers", n_workers)
     if n_workers == 1:
         yield None
         return

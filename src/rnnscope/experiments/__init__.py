@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from rnnscope.experiments._sweep import plan as plan
     from rnnscope.experiments._sweep import store as store
     from rnnscope.experiments._sweep import stored as stored
+    from rnnscope.experiments._verdicts import holds as holds
 
 _HOMES = {
     **dict.fromkeys(("Claim", "Measurement", "Picture", "Preset", "Study", "Trained"), "_description"),
     **dict.fromkeys(("Failure", "Findings", "Plan", "carry_out", "claim_folder", "plan", "store", "stored"), "_sweep"),
+    "holds": "_verdicts",
 }
 
 

@@ -10,13 +10,27 @@ import xarray as xr
 from rnnscope.attractors.summary import peak_frequency
 from rnnscope.base.errors import require, require_numbers
 from rnnscope.base.probe import Probe
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import positive, whole
 from rnnscope.systems import System
 
 _PHASES = 2048
+CONTINUATION = Schema(
+    {
+        "error": Variable("input window", "mean squared error"),
+        "phase_free_error": Variable("input window", "mean squared error at the best phase"),
+        "learned_frequency": Variable("input", "learned frequency", "rad/step"),
+        "spread": Variable("input", "largest minus smallest output"),
+    },
+    {
+        "input_value": Variable("input", "input frequency ω", "rad/step"),
+        "lengths": Variable("window", "end of the window", "training lengths"),
+    },
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Continuation(Probe):
+class Continuation(Probe[System, Any]):
     """From the zero state, hold an input ω and compare the output with sin(ω t), window after window.
 
         error_w            = mean_t (y[t] - sin(ω t))²,                  t in window w
@@ -45,10 +59,8 @@ class Continuation(Probe):
         object.__setattr__(self, "frequencies", tuple(float(value) for value in self.frequencies))
         fit = self.frequencies and all(0 < value < np.pi for value in self.frequencies)
         require(fit, "frequencies", "at least one, between 0 and π rad/step", self.frequencies)
-        for name, least in (("length", 8), ("n_windows", 1)):
-            value = getattr(self, name)
-            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
-        require(self.least_spread > 0, "least_spread", "a positive number", self.least_spread)
+        whole(self, length=8, n_windows=1)
+        positive(self, "least_spread")
 
     def measure(self, system: System, sequences: Any = None) -> xr.Dataset:
         """Dataset over (input, window): ``error``, ``phase_free_error``, with the coordinate ``lengths``, the end of
@@ -73,24 +85,11 @@ class Continuation(Probe):
         spread = np.ptp(half, axis=1)
         known = np.isfinite(spread) & (spread >= self.least_spread)
         learned = np.where(known, peak_frequency(np.where(known[:, None], half, 0.0)), np.nan)
-        pair, squares = ("input", "window"), {"units": "1"}
-        dataset = xr.Dataset(
-            {
-                "error": (pair, errors[0], {"long_name": "mean squared error", **squares}),
-                "phase_free_error": (pair, errors[1], {"long_name": "mean squared error at the best phase", **squares}),
-                "learned_frequency": ("input", learned, {"long_name": "learned frequency", "units": "rad/step"}),
-                "spread": ("input", spread, {"long_name": "largest minus smallest output", "units": "1"}),
-            },
-            {
-                "input_value": ("input", frequencies, {"long_name": "input frequency ω", "units": "rad/step"}),
-                "lengths": (
-                    "window",
-                    np.arange(1.0, self.n_windows + 1),
-                    {"long_name": "end of the window", "units": "training lengths"},
-                ),
-            },
-        )
-        return self.label(dataset)
+        values = {
+            "error": errors[0], "phase_free_error": errors[1], "learned_frequency": learned, "spread": spread,
+        }  # fmt: skip
+        windows = np.arange(1.0, self.n_windows + 1)
+        return self.label(CONTINUATION.dataset(values, input_value=frequencies, lengths=windows))
 
 
 def _errors(outputs: np.ndarray, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

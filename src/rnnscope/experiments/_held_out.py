@@ -13,12 +13,14 @@ from rnnscope import tasks
 from rnnscope.base.errors import require
 from rnnscope.base.probe import Probe
 from rnnscope.base.randomness import make_generator
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import whole
 from rnnscope.systems import System
-from rnnscope.tasks._drawn import DrawnTask
+from rnnscope.tasks import DrawnTask
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldOut(Probe):
+class HeldOut(Probe[System, Any]):
     """Loss and metrics of a task on sequences that nobody trained on, of its own length and of multiples of it.
 
     Of a task of classes also the accuracy under the best renaming of the answers,
@@ -53,8 +55,7 @@ class HeldOut(Probe):
             "numbers of at least 1",
             self.factors,
         )
-        n = self.n_sequences
-        require(type(n) is int and n > 0, "n_sequences", "a positive whole number", n)
+        whole(self, n_sequences=1)
         drawn = isinstance(self._built(), DrawnTask) and hasattr(self._built(), "length")
         require(drawn, "task", "one whose sequences are drawn and have a length", self.task)
 
@@ -75,16 +76,16 @@ class HeldOut(Probe):
             if task.loss == "cross-entropy" and targets.dim() == 1:
                 metrics["matched_accuracy"] = _matched(outputs[:, -1].argmax(-1), targets, outputs.shape[-1])
             rows.append({"loss": loss, **metrics})
-        attrs = {"long_name": "length tested / length trained on", "units": "1"}
-        variables = {
-            name: ("factor", np.array([row[name] for row in rows]), {"long_name": f"{name} on fresh sequences"})
-            for name in rows[0]
-        }
-        if "matched_accuracy" in variables:
-            variables["matched_accuracy"][2]["long_name"] = "accuracy under the best renaming of the answers"
-        for name, variable in variables.items():
-            variable[2]["units"] = "nat" if name == "loss" and built.loss == "cross-entropy" else "1"
-        return self.label(xr.Dataset(variables, {"factor": ("factor", np.array(self.factors, float), attrs)}))
+        schema = Schema(
+            {
+                **{name: Variable("factor", f"{name} on fresh sequences") for name in rows[0]},
+                "loss": Variable("factor", "loss on fresh sequences", "nat" if built.loss == "cross-entropy" else "1"),
+                "matched_accuracy": Variable("factor", "accuracy under the best renaming of the answers"),
+            },
+            {"factor": Variable("factor", "length tested / length trained on")},
+        )
+        values = {name: [row[name] for row in rows] for name in rows[0]}
+        return self.label(schema.dataset(values, factor=np.array(self.factors, float)))
 
 
 def _matched(answers: Tensor, classes: Tensor, n_classes: int) -> float:

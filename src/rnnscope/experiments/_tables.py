@@ -9,10 +9,20 @@ import pandas as pd
 import xarray as xr
 
 from rnnscope.attractors import summarise_orbits
-from rnnscope.attractors._kinds import CHAOS, CLOSED_CURVE, CONTINUUM, CYCLE, FIXED_POINT, KINDS, TORUS, UNDETERMINED
-from rnnscope.attractors.summary import OSCILLATES, RESTS
+from rnnscope.attractors.limit_sets.kinds import (
+    CHAOS,
+    CLOSED_CURVE,
+    CONTINUUM,
+    CYCLE,
+    FIXED_POINT,
+    KINDS,
+    TORUS,
+    UNDETERMINED,
+)
 from rnnscope.base.series import SMALLEST_JUMP, Coincidence, coincidence
 from rnnscope.experiments._description import Picture, Trained
+from rnnscope.findings.events import births_and_deaths
+from rnnscope.findings.series import epochs_of, kinds_of
 
 ATTRACTOR_KINDS = (FIXED_POINT, CYCLE, CLOSED_CURVE, TORUS, CHAOS, UNDETERMINED)
 """Kinds that are counted: a continuum is no attractor, and what diverges has none."""
@@ -115,11 +125,11 @@ def closed_curves(found: xr.Dataset) -> np.ndarray:
 def coincidences(networks: Sequence[Trained]) -> xr.Dataset:
     """Rises of the loss against births and deaths of oscillation, network by network: the circular-shift test.
 
-    An event is a change from rest to oscillation, or back, at one of the inputs, between two epochs at which orbits
-    were measured; what is undetermined is passed over. A rise, by a quarter or more from one epoch to the next,
-    coincides with it where it is at one of the epochs after the first of the two, up to the one after the second. The
-    stretch from the first event to the last is looked at: before there is nothing to coincide with, and after it the
-    loss is of another size. Shifts reach no further than ``REACH`` epochs, since both become more frequent.
+    Births and deaths are those of ``rnnscope.findings.events``, of any input. A rise, by a quarter or more from one
+    epoch to the next, coincides with one where it is at one of the epochs after the first of the two that it lies
+    between, up to the one after the second. The stretch from the first event to the last is looked at: before there is
+    nothing to coincide with, and after it the loss is of another size. Shifts reach no further than ``REACH`` epochs,
+    since both become more frequent.
     """
     words = {
         "n_events": "epochs with a birth or death",
@@ -133,7 +143,7 @@ def coincidences(networks: Sequence[Trained]) -> xr.Dataset:
         summary = summarise_orbits(network.found("orbits"))
         scalars = network.run.scalars
         losses = pd.Series(scalars["loss"].to_numpy(float), scalars.index)
-        n_events, test = coincide(summary["epoch"].values, summary["input_kind"].values, losses)
+        n_events, test = coincide(epochs_of(summary), kinds_of(summary), losses)
         values = dict(zip(words, (n_events, *astuple(test)), strict=True))
         parts.append(
             xr.Dataset({key: ((), float(v), {"long_name": words[key], "units": "1"}) for key, v in values.items()})
@@ -142,17 +152,13 @@ def coincidences(networks: Sequence[Trained]) -> xr.Dataset:
 
 
 def coincide(epochs: np.ndarray, kinds: np.ndarray, losses: pd.Series) -> tuple[int, Coincidence]:
-    """Number of events and the test, from what each input does at some epochs (epoch, input), and losses by epoch."""
+    """At how many epochs there are events, and the test: from kinds of motion (epoch, input) and losses by epoch."""
     known_epochs = losses.index.to_numpy()
     last_epoch = int(max(epochs[-1], known_epochs[-1]))
+    found = births_and_deaths(epochs, kinds)
     events = np.zeros(last_epoch + 2, dtype=bool)
-    n_events, last = 0, np.full(kinds.shape[1], -1)
-    for at, now in enumerate(kinds):
-        known = np.isin(now, (RESTS, OSCILLATES))
-        if at and (known & (last >= 0) & (now != last)).any():
-            n_events += 1
-            events[epochs[at - 1] + 1 : epochs[at] + 2] = True
-        last = np.where(known, now, last)
+    for event in found:
+        events[event.since + 1 : event.epoch + 2] = True
     values = np.full(last_epoch + 1, np.nan)
     values[known_epochs] = losses.to_numpy(float)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -161,6 +167,7 @@ def coincide(epochs: np.ndarray, kinds: np.ndarray, losses: pd.Series) -> tuple[
     if not stretch.size:
         return 0, coincidence(np.zeros(1, dtype=bool), np.zeros(1, dtype=bool))
     inside = slice(int(stretch[0]), int(stretch[-1]) + 1)
+    n_events = len({event.epoch for event in found})
     return n_events, coincidence(rises[inside], events[: last_epoch + 1][inside], reach=REACH)
 
 

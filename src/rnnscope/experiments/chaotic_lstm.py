@@ -16,7 +16,7 @@ import xarray as xr
 
 from rnnscope.attractors import Lyapunov, Orbits
 from rnnscope.base.errors import FolderTakenError
-from rnnscope.base.probe import HOW, Probe
+from rnnscope.base.probe import HOW, Needs, Probe
 from rnnscope.base.randomness import make_generator
 from rnnscope.runs import Run
 from rnnscope.runs.folder import is_run
@@ -36,7 +36,7 @@ FIGURES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChaoticLine(Probe):
+class ChaoticLine(Probe[System, Objective]):
     """Cost and orbits along θ(s) = s θ*, s from ``lowest`` to ``highest``; a finer grid for counting minima.
 
     Attributes:
@@ -58,9 +58,9 @@ class ChaoticLine(Probe):
     compile: bool = field(default=False, metadata=HOW)
 
     @property
-    def needs_objective(self) -> bool:
-        """Always: it is about a cost."""
-        return True
+    def needs(self) -> Needs:
+        """An objective: it is about a cost."""
+        return "objective"
 
     def measure(self, system: System, objective: Objective) -> xr.Dataset:
         """Results of ``line_roughness`` and ``line_orbits``; with ``scaling_`` counts by length on the finer grid."""
@@ -80,7 +80,7 @@ class ChaoticLine(Probe):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChaoticPlane(Probe):
+class ChaoticPlane(Probe[System, Objective]):
     """Cost on θ(s1, s2) = s1 θ* + s2 R, with R drawn uniformly in [0, 1).
 
     Attributes:
@@ -98,9 +98,9 @@ class ChaoticPlane(Probe):
     compile: bool = field(default=False, metadata=HOW)
 
     @property
-    def needs_objective(self) -> bool:
-        """Always: it is about a cost."""
-        return True
+    def needs(self) -> Needs:
+        """An objective: it is about a cost."""
+        return "objective"
 
     def measure(self, system: System, objective: Objective) -> xr.Dataset:
         """The result of ``plane``."""

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from rnnscope.attractors import Attractors
-from rnnscope.attractors._kinds import UNDETERMINED
+from rnnscope.attractors.limit_sets.kinds import UNDETERMINED
 from rnnscope.experiments import _tables as t
 from rnnscope.experiments._continuation import Continuation
 from rnnscope.experiments._description import Claim, Measurement, Picture, Preset, Study, Tables, Trained

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from rnnscope.attractors import Attractors
-from rnnscope.attractors._kinds import KINDS, UNDETERMINED
+from rnnscope.attractors.limit_sets.kinds import KINDS, UNDETERMINED
 from rnnscope.experiments import _tables as t
 from rnnscope.experiments._description import Claim, Measurement, Picture, Preset, Study, Tables, Trained
 from rnnscope.experiments._held_out import HeldOut

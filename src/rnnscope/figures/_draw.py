@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnscope.base.errors import require, unknown
 from rnnscope.figures.renderers import Backend
+from rnnscope.runs import probes
 
 if TYPE_CHECKING:
     import xarray
@@ -13,9 +14,7 @@ if TYPE_CHECKING:
     from rnnscope.runs import Run
 
 Source = str | tuple[str, dict[str, Any]]
-SOURCES: dict[str, tuple[Source, ...]] = {
-    name: (name,) for name in ("orbits", "attractors", "smoothness", "growth", "landscape", "roughness")
-}
+SOURCES: dict[str, tuple[Source, ...]] = {name: (name,) for name in probes.names()}
 _TAKEN = ("scalars", "summary", "run")
 _OF_SEVERAL = {"orbit-diagram": "compare-orbits", "compare-orbits": "compare-orbits", "loss": "loss"}
 OF_STUDIES = {  # by figure, the table of a study that it shows

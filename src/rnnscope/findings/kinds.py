@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnscope.attractors._kinds import KINDS as LIMIT_KINDS
+from rnnscope.attractors.limit_sets.kinds import KINDS as LIMIT_KINDS
 from rnnscope.findings.reading import flags
 
 if TYPE_CHECKING:

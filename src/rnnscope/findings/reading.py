@@ -1,18 +1,31 @@
-"""What every figure asks of a Dataset: which epochs, inputs and output, and the words for them."""
+"""What is asked of every result: whether there is one, at which epochs, inputs and output, and the words for them."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnscope.base.errors import require
+from rnnscope.base.errors import RunError, require
+from rnnscope.base.flags import codes_of
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
+    from rnnscope.runs import Run
+
 
 _PLAIN = ("held input", "constant input")
+
+
+def stored(run: "Run", probe: str, **settings: Any) -> "xarray.Dataset | None":
+    """Results of a probe that a run holds; None if there are none, or, after a warning, if no file can be read."""
+    if not run.has(probe, **settings):
+        return None
+    try:
+        return run.dataset(probe, **settings)
+    except RunError:
+        return None
 
 
 def by_step(data: "xarray.Dataset") -> "xarray.Dataset":
@@ -231,5 +244,4 @@ def log_scale(losses: Iterable[np.ndarray]) -> bool:
 
 def flags(variable: "xarray.DataArray") -> dict[str, int]:
     """The meaning of each flag value of a status."""
-    meanings = str(variable.attrs["flag_meanings"]).split()
-    return dict(zip(meanings, map(int, np.atleast_1d(variable.attrs["flag_values"])), strict=True))
+    return codes_of(variable.attrs)

@@ -3,13 +3,18 @@
 A model's file holds a frozen dataclass ``Settings`` with a method ``build() -> nn.Module``.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base import catalogue
 from rnnscope.base.errors import unknown
 
 if TYPE_CHECKING:
-    from rnnscope.models._network import NetworkSettings, SequenceNetwork
+    from rnnscope.models._network import NetworkSettings
+    from rnnscope.models._network import SequenceNetwork as SequenceNetwork
+    from rnnscope.models._recurrent import Recurrent as Recurrent
+
+_HOMES = {"Recurrent": "_recurrent", "SequenceNetwork": "_network"}
 
 
 def names() -> list[str]:
@@ -60,3 +65,9 @@ def build(name: str, *, seed: int = 0, **values: Any) -> "SequenceNetwork":
     chosen = settings(name, **values)
     with seeded(seed, "model"):
         return chosen.build()
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

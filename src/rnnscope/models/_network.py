@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from rnnscope import cells
 from rnnscope.base.errors import require, require_numbers
+from rnnscope.base.settings import whole
 from rnnscope.models._recurrent import Recurrent
 
 _SIZES = ("input_size", "output_size", "hidden_size", "num_layers")
@@ -48,9 +49,7 @@ class NetworkSettings(ABC):
 
     def __post_init__(self) -> None:
         require_numbers(self)
-        for name in _SIZES:
-            value = getattr(self, name)
-            require(type(value) is int and value > 0, name, "a positive whole number", value)
+        whole(self, **dict.fromkeys(_SIZES, 1))
 
     @abstractmethod
     def build(self) -> SequenceNetwork:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from rnnscope.base.errors import RunError
+from rnnscope.findings.reading import stored
 
 if TYPE_CHECKING:
     from rnnscope.runs import Run
@@ -23,20 +23,17 @@ _FIGURES = {"smoothness": "curvature", "landscape": "cost-plane", "roughness": "
 def cost_figures(run: "Run", main: Any) -> list[tuple[str, Any, str]]:
     """Name, figure and caption of each probe of the cost that the run has results of; ``main`` is the orbit diagram."""
     from rnnscope import figures
-    from rnnscope.smoothness import sentences
+    from rnnscope.findings.sentences import telling
 
     found = []
     for probe, name in _FIGURES.items():
-        if not run.has(probe):
-            continue
-        try:
-            dataset = run.dataset(probe)
-        except RunError:
+        dataset = stored(run, probe)
+        if dataset is None:
             continue
         figure = figures.load(name)(dataset, backend="plotly")
         if probe == "smoothness" and main is not None and main.layout.xaxis.range is not None:
             figure.update_xaxes(range=main.layout.xaxis.range)
-        said = [_ended(line) for line in sentences(probe, dataset) if not line.startswith(" ")]
+        said = [_ended(line) for line in telling(probe).sentences(dataset) if not line.startswith(" ")]
         found.append((probe, figure, " ".join([_CAPTIONS[probe], *said])))
     return found
 

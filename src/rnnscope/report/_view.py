@@ -1,6 +1,7 @@
 """One run as the plain data that its page is written from."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,12 +9,17 @@ import numpy as np
 
 from rnnscope.findings.endings import ending
 from rnnscope.findings.kinds import KINDS
-from rnnscope.findings.reading import by_step, input_name, looked_at, only_input
-from rnnscope.report import story
-from rnnscope.report._attractor_rows import AttractorRow, attractor_rows
-from rnnscope.report._series import coverage_words, epochs_of, kinds_of, last_metrics, metrics_words
+from rnnscope.findings.memory import Memory
+from rnnscope.findings.memory_words import held_words
+from rnnscope.findings.orbits import Headline, headline
+from rnnscope.findings.reading import by_step, input_name, looked_at, loss_curve, only_input
+from rnnscope.findings.sentences import leading, story_of, telling
+from rnnscope.findings.series import epochs_of, kinds_of, last_metrics
+from rnnscope.findings.tables import Table
+from rnnscope.findings.words import count_inputs, coverage_words, metrics_words, number
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
     from rnnscope.runs import Run
@@ -21,17 +27,26 @@ if TYPE_CHECKING:
 Rows = list[tuple[str, str]]
 
 
+@dataclass(frozen=True)
+class ToldTable:
+    """A table of what a probe found, with what stands over and under it."""
+
+    title: str
+    table: Table
+    under: str
+
+
 @dataclass
 class View:
     """What the page says of one run. ``figures`` are (name, caption) pairs, filled in by the writer."""
 
     name: str
-    path: str
-    status: str
     trained: str
-    headline: story.Headline | None
+    headline: Headline | None
+    ending: str
+    numbers: Rows
     sentences: list[str]
-    phases: list[dict[str, str]]
+    first: list[ToldTable]
     inputs: list[dict[str, str]]
     input_label: str
     method: str
@@ -40,33 +55,29 @@ class View:
     command: str
     metrics: str
     damaged: list[str]
-    references: str
-    coverage: str
-    limit_sets: list[AttractorRow]
-    limit_coverage: str
+    references: list[str]
+    tables: list[ToldTable]
     limit_method: str
     figures: list[tuple[str, str]] = field(default_factory=list)
 
 
-def view_of(
-    run: "Run",
-    orbits: "xarray.Dataset | None",
-    summary: "xarray.Dataset | None",
-    attractors: "xarray.Dataset | None" = None,
-) -> View:
-    """Everything the page says of a run, but for the figures; without results only what training left behind."""
-    scalars = run.scalars
+def view_of(run: "Run", found: "Mapping[str, xarray.Dataset]", summary: "xarray.Dataset | None") -> View:
+    """Everything the page says of a run, but for the figures; without results only what training left behind.
+
+    ``found`` are its results by the name of the probe, ``summary`` that of its orbits.
+    """
+    scalars, orbits, lead = run.scalars, found.get("orbits"), leading(found)
     known = summary is not None
-    measured = orbits if orbits is not None else attractors
-    attrs = measured.attrs if measured is not None else {}
+    facts = None if summary is None else headline(summary, scalars)
+    tables = {name: _told(name, data, scalars) for name, data in found.items()}
     return View(
         name=run.name,
-        path=run.path.name,
-        status=run.status,
         trained=_trained(run, summary),
-        headline=story.headline(summary, scalars) if known else None,
-        sentences=story.sentences(summary, scalars) if known else [],
-        phases=[_phase_row(phase) for phase in story.phases(summary, scalars)] if known else [],
+        headline=facts,
+        ending=_ending(lead.memory, facts),
+        numbers=_numbers(lead.memory, facts, scalars),
+        sentences=story_of(found, scalars),
+        first=[tables.pop(name) for name in (lead.probe if lead.memory else "", "orbits") if name in tables],
         inputs=_input_rows(summary) if known else [],
         input_label=_input_label(summary) if known else "input",
         method=_method(orbits),
@@ -75,12 +86,63 @@ def view_of(
         command=_command(run.provenance.get("command")),
         metrics=metrics_words(last_metrics(scalars)),
         damaged=list(run.damaged),
-        references=str(attrs.get("references", "")),
-        coverage="" if orbits is None else coverage_words(orbits),
-        limit_coverage="" if attractors is None else coverage_words(attractors),
-        limit_sets=[] if attractors is None else attractor_rows(attractors),
-        limit_method=_limit_method(attractors),
+        references=[text for data in found.values() if (text := str(data.attrs.get("references", "")))],
+        tables=list(tables.values()),
+        limit_method=_limit_method(found.get("attractors")),
     )
+
+
+def _told(name: str, found: "xarray.Dataset", scalars: "pandas.DataFrame") -> ToldTable:
+    tell = telling(name)
+    assert tell.table is not None
+    table = tell.table(found, scalars)
+    under = ". ".join(filter(None, [coverage_words(found), table.note, tell.reading]))
+    return ToldTable(tell.title, table, under + "." if under else "")
+
+
+def _ending(memory: Memory | None, facts: Headline | None) -> str:
+    """What a run came to, for a cell of a table."""
+    if memory is not None:
+        return held_words(memory)
+    if facts is None:
+        return ""
+    return facts.counts.words() + (f", at one input only: {facts.one_input}" if facts.one_input else "")
+
+
+def _numbers(memory: Memory | None, facts: Headline | None, scalars: "pandas.DataFrame") -> Rows:
+    """The few numbers that a page begins with, and what each of them is."""
+    rows: Rows = []
+    if memory is not None:
+        group, since = memory.now, memory.phases[-1].first_epoch
+        where = f"at one input only: {memory.one_input}" if memory.one_input else ""
+        if memory.n_inputs > 1:
+            where = f"at {count_inputs(len(group.inputs), memory.n_inputs)}"
+        rows.append((held_words(memory), ", ".join(filter(None, ["in the end", where]))))
+        if len(memory.phases) > 1:
+            rows.append((f"epoch {since}", "since when" + (" seen" if memory.n_looked_at < memory.n_in_run else "")))
+    if facts is not None:
+        first = facts.first_oscillation
+        seen = " seen" if facts.n_looked_at < facts.n_in_run else ""
+        if memory is None:
+            rows.append(_oscillating(facts))
+        if memory is None or first is not None:
+            rows.append(("never" if first is None else f"epoch {first}", f"first oscillation{seen}"))
+    if facts is not None and facts.loss_first is not None and facts.loss_last is not None:
+        rows.append((f"{number(facts.loss_first)} → {number(facts.loss_last)}", "loss, first → last epoch"))
+    elif rows and facts is None and (curve := loss_curve(scalars)) is not None:
+        rows.append((f"{number(curve[1][0])} → {number(curve[1][-1])}", "loss, first → last epoch"))
+    if facts is not None and facts.frequency_error is not None:
+        rows.append((f"{facts.frequency_error:.2g} %", "off the wanted frequency (median)"))
+    return rows
+
+
+def _oscillating(facts: Headline) -> tuple[str, str]:
+    if facts.n_inputs == 1:
+        mostly = "mostly " if facts.throughout.words() == "nothing" else ""
+        where = f", at one input only: {facts.one_input}" if facts.one_input else ""
+        return facts.counts.words(), f"{mostly}in the end{where}"
+    mostly = "mostly " if facts.throughout.oscillates < facts.counts.oscillates else ""
+    return f"{facts.counts.oscillates} of {facts.n_inputs}", f"inputs {mostly}oscillate in the end"
 
 
 def _trained(run: "Run", summary: "xarray.Dataset | None") -> str:
@@ -134,20 +196,6 @@ def _model_words(name: str) -> str:
 def _article(words: str) -> str:
     spelled = words[:2].isupper()  # an acronym: said letter by letter
     return "An" if words[0] in ("AEFHILMNORSX" if spelled else "AEIOUaeiou") else "A"
-
-
-def _phase_row(phase: story.Phase) -> dict[str, str]:
-    same = phase.first_epoch == phase.last_epoch
-    loss = ""
-    if phase.loss_first is not None and phase.loss_last is not None:
-        first, last = story.number(phase.loss_first), story.number(phase.loss_last)
-        loss = last if same else f"{first} → {last}"
-    return {
-        "epochs": str(phase.first_epoch) if same else f"{phase.first_epoch} – {phase.last_epoch}",
-        "counts": phase.counts.words(),
-        "remark": phase.remark(),
-        "loss": loss,
-    }
 
 
 def _input_label(summary: "xarray.Dataset") -> str:

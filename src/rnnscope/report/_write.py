@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnscope.base.errors import RunError, require
+from rnnscope.base.errors import require
 from rnnscope.base.files import write_text
 from rnnscope.figures.theme import PLOTLY_CONFIG
 from rnnscope.findings.endings import ending
-from rnnscope.report._attractor_rows import COLUMNS
+from rnnscope.findings.reading import stored
+from rnnscope.findings.sentences import results_of
+from rnnscope.findings.words import number
 from rnnscope.report._cost import cost_figures
 from rnnscope.report._view import View, view_of
-from rnnscope.report.story import number
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -93,7 +94,6 @@ def write_report(runs: "Run | Sequence[Run]", path: str | Path, *, title: str | 
         config=json.dumps(PLOTLY_CONFIG),
         bibtex=BIBTEX,
         number=number,
-        limit_columns=COLUMNS,
         plotlyjs=get_plotlyjs(),
         css=own.joinpath("page.css").read_text(encoding="utf-8"),
         javascript=own.joinpath("page.js").read_text(encoding="utf-8"),
@@ -108,10 +108,11 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
     from rnnscope import figures as drawing
     from rnnscope.attractors import summarise_orbits
 
-    results = [_stored(run, "orbits") for run in runs]
-    limits = [_stored(run, "attractors") for run in runs]
+    told = [results_of(run) for run in runs]
+    results = [found.get("orbits") for found in told]
+    limits = [found.get("attractors") for found in told]
     summaries = [None if orbits is None else summarise_orbits(orbits) for orbits in results]
-    views = [view_of(run, *found) for run, *found in zip(runs, results, summaries, limits, strict=True)]
+    views = [view_of(run, found, summary) for run, found, summary in zip(runs, told, summaries, strict=True)]
     figures: dict[str, Any] = {}
     alike = len(runs) > 1
     mains = _main_figures(runs, results, summaries, limits, alike=alike)
@@ -126,7 +127,7 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
             if orbits.sizes["time"] >= 2:
                 figures[f"tunnel-{at}"] = drawing.tunnel(orbits, backend="plotly")
                 view.figures.append((f"tunnel-{at}", _TUNNEL_CAPTION))
-            beginnings = _stored(run, "orbits", n_transient=0)
+            beginnings = stored(run, "orbits", n_transient=0)
             if beginnings is not None:
                 which, shown = "first", beginnings.isel(time=slice(TRANSIENT_STEPS))
             else:
@@ -169,16 +170,6 @@ def _limit_figures(attractors: "xarray.Dataset | None", *, apart: bool) -> "Iter
         yield "exponents", drawing.exponents(attractors, backend="plotly"), _EXPONENTS_CAPTION
     if np.isfinite(attractors["multiplier_real"].values).any():
         yield "multipliers", drawing.multipliers(attractors, backend="plotly"), _MULTIPLIERS_CAPTION
-
-
-def _stored(run: "Run", probe: str, **settings: Any) -> "xarray.Dataset | None":
-    """Results of a probe that the run holds; None if there are none, or none of the files can be read."""
-    if not run.has(probe, **settings):
-        return None
-    try:
-        return run.dataset(probe, **settings)
-    except RunError:
-        return None
 
 
 _MAIN_CAPTION = (

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rnnscope.attractors import summarise_orbits
 from rnnscope.base.errors import RunError, require
 from rnnscope.base.intervals import Interval, median_interval, share_interval
-from rnnscope.report import story
-from rnnscope.report._series import last_metrics
+from rnnscope.findings.orbits import Headline, headline
+from rnnscope.findings.series import last_metrics
 from rnnscope.runs.advice import command
 from rnnscope.training.config import flat
 
@@ -29,7 +29,7 @@ class Facts:
     seed: int | None
     status: str
     loss: float | None
-    headline: story.Headline | None
+    headline: Headline | None
     probe: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
 
@@ -94,15 +94,15 @@ def facts_of(run: "Run") -> Facts:
     seed = config.get("seed")
     losses = run.scalars["loss"].tolist() if "loss" in run.scalars else []
     loss = float(losses[-1]) if losses and math.isfinite(losses[-1]) else None
-    headline, probe = None, ""
+    told, probe = None, ""
     try:
         if run.has("orbits"):
             orbits = run.dataset("orbits")
-            headline = story.headline(summarise_orbits(orbits), run.scalars)
+            told = headline(summarise_orbits(orbits), run.scalars)
             probe = str(orbits.attrs.get("key", ""))
     except RunError:  # damaged, which the run has warned of
         pass
-    return Facts(str(run.path), settings, seed, run.status, loss, headline, probe, last_metrics(run.scalars))
+    return Facts(str(run.path), settings, seed, run.status, loss, told, probe, last_metrics(run.scalars))
 
 
 def compare(runs: Sequence[Facts]) -> list[Group]:

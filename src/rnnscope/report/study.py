@@ -15,7 +15,7 @@ import numpy as np
 from rnnscope.base.errors import require
 from rnnscope.base.files import write_text
 from rnnscope.base.intervals import median_interval
-from rnnscope.experiments._verdicts import holds
+from rnnscope.experiments import holds
 from rnnscope.figures.renderers import Backend
 from rnnscope.figures.theme import PLOTLY_CONFIG, short
 from rnnscope.report._write import BIBTEX, script_safe

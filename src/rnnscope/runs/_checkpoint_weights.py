@@ -13,8 +13,7 @@ from rnnscope.base.errors import RunError
 from rnnscope.runs._checkpoint_files import Checkpoint
 from rnnscope.runs._checkpoint_names import of_weights
 from rnnscope.runs._torch_files import foreign_name, whole_object
-from rnnscope.systems import System
-from rnnscope.systems._functional import unwrapped
+from rnnscope.systems import System, unwrapped
 
 _WRAPPERS = ("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_forward_module.", "model.", "net.")
 _INSERTED = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}  # by torch, anywhere in a name

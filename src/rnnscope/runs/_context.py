@@ -1,3 +1,5 @@
+"""What a run adds to a result: epochs, losses, and what its task calls the inputs."""
+
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,6 +28,10 @@ def with_epochs(dataset: xr.Dataset, snapshots: Mapping[int, int], scalars: pd.D
     if "loss" in scalars:
         values = pd.Series(scalars["loss"].to_numpy(), index=scalars["step"].to_numpy()).reindex(own).to_numpy(float)
         dataset = dataset.assign_coords(loss=("step", values, {"long_name": "training loss", "units": "1"}))
+    if "earlier_step" in dataset.coords:
+        found = [epochs.get(step, -1) for step in dataset["earlier_step"].values.tolist()]
+        attrs = {**_EPOCH, "long_name": "earlier epoch of the pair"}
+        dataset = dataset.assign_coords(earlier_epoch=("step", np.array(found, dtype=np.int64), attrs))
     if "snapshot_step" not in dataset:
         return dataset
     steps = sorted(epochs)

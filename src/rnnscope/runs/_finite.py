@@ -7,6 +7,7 @@ import torch
 import xarray as xr
 
 from rnnscope.base.errors import DamagedFileError
+from rnnscope.base.flags import codes_of
 from rnnscope.runs.folder import snapshot_path
 from rnnscope.runs.tensors import load_tensors
 
@@ -31,9 +32,7 @@ def _nothing_found(dataset: xr.Dataset) -> np.ndarray:
     if name is None:
         return np.zeros(dataset.sizes["step"], dtype=bool)
     variable = dataset[name]
-    meanings = str(variable.attrs.get("flag_meanings", "")).split()
-    flags = dict(zip(meanings, np.atleast_1d(variable.attrs.get("flag_values", [])).tolist(), strict=False))
-    gone = [flags[meaning] for meaning in _GONE if meaning in flags]
+    gone = [code for word, code in codes_of(variable.attrs).items() if word in _GONE]
     values = variable.transpose("step", ...).values.reshape(dataset.sizes["step"], -1)
     return np.asarray(((values < 0) | np.isin(values, gone)).all(1))
 

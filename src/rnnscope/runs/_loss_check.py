@@ -1,3 +1,5 @@
+"""Whether the cost that probes measure is the loss that was recorded, and what is known of why not."""
+
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from rnnscope.base.probe import plain
+from rnnscope.runs import probes
 
 _SHOWN = 3
 _MANY = 50
-_OF_ONE_EPOCH, _OF_THE_PATH = ("growth", "roughness"), ("landscape",)
 
 
 def command(*words: object) -> str:
@@ -40,9 +40,10 @@ def to_measure(run: Path, probe: str, settings: Mapping[str, Any], epochs: Seque
 
 def few_epochs(probe: str, epochs: Sequence[int], *, one: bool = False) -> list[object]:
     """Options that measure at the last epoch only, for a probe or a figure of ``one``, else at 50 or so of many."""
-    if (probe in _OF_ONE_EPOCH or one) and len(epochs) > 1:
+    known = None if probes.about(probe) is None else probes.load(probe)
+    if (one or (known is not None and known.one_epoch)) and len(epochs) > 1:
         return ["--epoch", epochs[-1]]
-    if probe not in _OF_THE_PATH and len(epochs) > _MANY:
+    if (known is None or known().subject != "path") and len(epochs) > _MANY:
         return ["--epochs", round(len(epochs) / _MANY)]
     return []
 

@@ -24,7 +24,7 @@ import torch
 import xarray as xr
 
 from rnnscope import tasks
-from rnnscope.attractors.orbits import DIVERGED, MOVING, SETTLED, Orbits
+from rnnscope.attractors.orbits import DIVERGED, MOVING, SETTLED, STATUS, Orbits
 from rnnscope.base.errors import FolderTakenError, RunError
 from rnnscope.base.files import file_digest
 from rnnscope.runs import results
@@ -219,8 +219,7 @@ def _dataset(content: AuthorsFolder, values: np.ndarray, epochs: list[int], prob
             "orbit": ((*dims, "time", "output"), values, {"long_name": "output", "units": "1"}),
             "status": (dims, status, {
                 "long_name": "end of the orbit", "units": "1", "comment": by_output,
-                "flag_values": np.array([MOVING, SETTLED, DIVERGED], dtype=np.int8),
-                "flag_meanings": "moving settled diverged",
+                **STATUS.attrs,
             }),
             "settled_at": (dims, settled_at, {
                 "long_name": "first stored step, where it rests", "units": "step", "comment": by_output,

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from rnnscope.base.errors import DamagedFileError, RunError
 from rnnscope.runs import objectives
-from rnnscope.runs.folder import SNAPSHOTS_AT, is_alive, read_owner, read_toml, snapshot_due, snapshot_steps
+from rnnscope.runs.folder import SNAPSHOTS_AT, is_alive, read_owner, read_toml, snapshot_steps
 from rnnscope.runs.results import describe_block, read_block
 from rnnscope.runs.scalars import read_scalars
+from rnnscope.runs.schedule import snapshot_due
 from rnnscope.runs.sealed import altered, read_sealed
 from rnnscope.runs.sequences import FILE
 from rnnscope.runs.tensors import load_tensors
@@ -190,6 +191,8 @@ def _notes(run: Path) -> Iterator[str]:
         writer = re.search(r"\.(\d+)\.part$", path.name)
         if not (at_work and writer and int(writer[1]) == read_owner(run).get("process")):
             yield f"{path}: harmless: a writer was killed before it was done; remove it"
+    for path in sorted((run / "probes").glob("*/scratch")):
+        yield f"{path}: harmless: what an interrupted measurement goes on from; remove it to begin again"
     for path in sorted((run / "probes").glob("*/*.nc.sha256")):
         if not path.with_suffix("").exists():
             yield f"{path}: harmless: its results were not written, or were removed; the probe measures them again"

@@ -102,18 +102,6 @@ def snapshot_steps(run: Path) -> list[int]:
     return sorted(int(name[:10]) for name in names if re.fullmatch(r"\d{10}\.safetensors", name))
 
 
-def snapshot_due(call: int, every: int | None) -> bool:
-    """Whether weights are kept at call number 1, 2, … of a Recorder: at every so many; None: four to a factor of two.
-
-    >>> [call for call in range(1, 42) if snapshot_due(call, None)]
-    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40]
-    """
-    if every is not None:
-        return call % every == 0
-    spacing = max(1, 1 << (call.bit_length() - 3)) if call.bit_length() > 3 else 1
-    return call % spacing == 0
-
-
 def what_else(path: Path) -> str:
     """What stands at a path that is no run, in words."""
     if (path / "study.json").exists():

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from rnnscope import smoothness
 from rnnscope.base.errors import DamagedFileError, RnnscopeError, RunError
 from rnnscope.base.probe import Probe
-from rnnscope.runs import objectives, results, sequences
+from rnnscope.runs import objectives, probes, results, sequences
 from rnnscope.runs.advice import to_give_cost
 from rnnscope.smoothness import Objective
 from rnnscope.systems import System
@@ -44,10 +43,10 @@ def needed(run: "Run", probe: Probe, objective: Objective | None) -> Tensor | Ob
         RunError: a cost is needed and not known; says how to give it.
 
     """
-    if not probe.needs_objective:
+    if probe.needs != "objective":
         if objective is not None:
             raise TypeError(f"objective: probe {probe.name} does not measure a cost")
-        return run.sequences if probe.needs_sequences else None
+        return run.sequences if probe.needs == "sequences" else None
     known = run.objective if objective is None else objective
     if known is None:
         raise RunError(f"{run.path}: its cost is not known; {to_give_cost(run.path, probe.name)}")
@@ -112,7 +111,7 @@ def _measured_with(run: "Run", replaced: list[str]) -> list[str]:
     names = set()
     for folder in sorted((run.path / "probes").glob("*-*")):
         name = folder.name.rpartition("-")[0]
-        if name in smoothness.PROBES:
+        if probes.about(name) == "cost":
             depends = "objective" in replaced
         else:
             depends = "sequences" in replaced and _from_visited_states(folder)
@@ -123,7 +122,7 @@ def _measured_with(run: "Run", replaced: list[str]) -> list[str]:
 
 def _from_visited_states(folder: Any) -> bool:
     try:
-        settings = results.read_settings(folder)
+        settings = results.read_description(folder)["settings"]
     except DamagedFileError:
         return False
     return str(settings.get("starts", "")).startswith("visited") or settings.get("drive") == "sequences"

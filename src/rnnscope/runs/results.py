@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,8 +27,13 @@ def results_folder(run: Path, probe: Probe, signature: str = "") -> Path:
     return run / "probes" / f"{probe.name}-{key}"
 
 
-def read_settings(folder: Path) -> dict[str, Any]:
-    """The settings that the results in a folder were measured with.
+def scratch_folder(folder: Path) -> Path:
+    """Where one long measurement keeps its state until it has ended, in the folder of its results."""
+    return folder / "scratch"
+
+
+def read_description(folder: Path) -> dict[str, Any]:
+    """Name, version and settings of the probe that the results in a folder were measured with.
 
     Raises:
         DamagedFileError: neither probe.json nor any block says.
@@ -36,10 +41,10 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """
     described = read_sealed(folder / "probe.json")
     if not described.problem and isinstance(described.content.get("settings"), dict):
-        return described.content["settings"]
+        return described.content
     for path in sorted(folder.glob("*.nc")):
         try:
-            return describe_block(read_block(path))["settings"]
+            return describe_block(read_block(path))
         except DamagedFileError:
             continue
     raise DamagedFileError(f"{folder / 'probe.json'}: missing or not valid; its results are left out")
@@ -52,10 +57,10 @@ def folders_with(run: Path, name: str, settings: dict[str, Any], report: Callabl
     """
     found = []
     for folder in sorted((run / "probes").glob(f"{name}-*")):
-        if not any(folder.iterdir()):
+        if not any(path.is_file() for path in folder.iterdir()):
             continue  # a probe that was killed before its first result
         try:
-            own = read_settings(folder)
+            own = read_description(folder)["settings"]
         except DamagedFileError as error:
             report(str(error))
             continue
@@ -132,16 +137,22 @@ def read_block(path: Path) -> xr.Dataset:
     return _read(path, lambda block: block.load())
 
 
-def read_steps(folder: Path) -> tuple[set[int], list[str]]:
-    """The steps of all readable blocks of a probe, and a line for each damaged one; much quicker than reading them."""
-    steps: set[int] = set()
+def read_groups(folder: Path) -> tuple[set[tuple[int, ...]], list[str]]:
+    """What all readable blocks of a probe are of, (step,) or (earlier step, step), and a line for each damaged block;
+    much quicker than reading them."""
+    groups: set[tuple[int, ...]] = set()
     problems = []
     for path in sorted(folder.glob("*.nc")):
         try:
-            steps.update(_read(path, lambda block: block["step"].values.tolist()))
+            groups.update(_read(path, _groups))
         except DamagedFileError as error:
             problems.append(str(error))
-    return steps, problems
+    return groups, problems
+
+
+def _groups(block: xr.Dataset) -> list[tuple[int, ...]]:
+    names = [name for name in ("earlier_step", "step") if name in block.coords]
+    return list(zip(*(block[name].values.tolist() for name in names), strict=True))
 
 
 def _read(path: Path, part: Callable[[xr.Dataset], Read]) -> Read:
@@ -183,8 +194,19 @@ def preferred(found: list[tuple[Path, list[xr.Dataset]]], usual: Path | None) ->
     return max(found, key=rank)[1]
 
 
+def of_pairs(whole: xr.Dataset, pairs: Collection[tuple[int, ...]] | None = None) -> xr.Dataset:
+    """Those of a result's pairs (earlier step, step) that are wanted; None: of several with the same later step the
+    nearest. A result that is not of pairs stays as it is."""
+    if "earlier_step" not in whole.coords:
+        return whole
+    there = _groups(whole)
+    if pairs is None:
+        pairs = {(earlier, step) for step, earlier in {step: earlier for earlier, step in sorted(there)}.items()}
+    return whole.isel(step=[at for at, pair in enumerate(there) if pair in pairs])
+
+
 def join_blocks(blocks: list[xr.Dataset]) -> xr.Dataset:
-    """Blocks as one Dataset in order of step; a step measured twice: the last wins.
+    """Blocks as one Dataset in order of step; what was measured twice: the last wins.
 
     Dimensions that are longer at some steps than at others, such as the number of fixed points, are filled up with NaN,
     whole numbers with -1.
@@ -197,10 +219,10 @@ def join_blocks(blocks: list[xr.Dataset]) -> xr.Dataset:
         blocks, dim="step", data_vars="minimal", coords="minimal", compat="override",
         join="override", combine_attrs="override",
     )  # fmt: skip
-    steps = whole["step"].values
-    _, last = np.unique(steps[::-1], return_index=True)
-    order = len(steps) - 1 - last
-    return whole if np.array_equal(order, np.arange(len(steps))) else whole.isel(step=order)
+    groups = _groups(whole)
+    last = {group: at for at, group in enumerate(groups)}
+    order = [last[group] for group in sorted(last, key=lambda group: group[::-1])]
+    return whole if order == list(range(len(groups))) else whole.isel(step=order)
 
 
 def _filled_up(block: xr.Dataset, longest: dict[Any, int], blocks: list[xr.Dataset]) -> xr.Dataset:

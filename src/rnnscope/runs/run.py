@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -14,26 +13,25 @@ import pandas as pd
 import xarray as xr
 from torch import Tensor, nn
 
-from rnnscope import attractors, smoothness
-from rnnscope.base.errors import DamagedFileError, RunError, unknown
-from rnnscope.base.probe import Probe
+from rnnscope.base.errors import DamagedFileError, RunError
+from rnnscope.base.probe import Probe, Progress
 from rnnscope.runs import folder as layout
-from rnnscope.runs import recorded, results
+from rnnscope.runs import planning, probes, recorded, results
 from rnnscope.runs._checkpoint_numbers import Number
 from rnnscope.runs._context import task_of, with_epochs, with_inputs
 from rnnscope.runs._finite import with_finite_weights
 from rnnscope.runs._loss_check import far_from_loss
 from rnnscope.runs.advice import grouped, to_measure
 from rnnscope.runs.checking import check_run
-from rnnscope.runs.given import give, needed
+from rnnscope.runs.given import give
 from rnnscope.runs.held import inputs_of
-from rnnscope.runs.measuring import Progress, measure
+from rnnscope.runs.measuring import measure
 from rnnscope.runs.objectives import objective_of_task, read_objective
 from rnnscope.runs.recorded import Epochs
 from rnnscope.runs.scalars import read_scalars
 from rnnscope.runs.sealed import altered, read_sealed
 from rnnscope.runs.sequences import read_sequences, some_of
-from rnnscope.runs.tensors import load_tensors, tensor_digest
+from rnnscope.runs.tensors import load_tensors
 from rnnscope.smoothness import Objective
 from rnnscope.systems import System, as_system, locate, system_from_description
 from rnnscope.tasks import ConstantInputs
@@ -156,20 +154,8 @@ class Run:
 
     def default_probe(self, name: str, **settings: Any) -> Probe:
         """The probe called ``name`` with the settings that suit this run's task, changed by ``settings``."""
-        room = next((room for room in (attractors, smoothness) if name in room.PROBES), None)
-        if room is None:
-            raise unknown("probe", name, [*attractors.PROBES, *smoothness.PROBES])
-        cls = getattr(room, room.PROBES[name])
-        return self._completed(cls.from_settings({**self.config.get(name, {}), **settings}))
-
-    def _completed(self, probe: Probe) -> Probe:
-        """The probe with what it leaves open: the constant inputs of the run's task, and where to begin."""
-        changes: dict[str, Any] = {}
-        if probe.holds_inputs and self.held_inputs is not None:
-            changes["inputs"] = self.held_inputs.values.tolist()
-        if getattr(probe, "starts", ()) is None:
-            changes["starts"] = attractors.chosen_starts(None, sequences_known=self.sequences is not None)
-        return replace(probe, **changes)
+        cls = probes.load(name)
+        return planning.completed(self, cls.from_settings({**self.config.get(name, {}), **settings}))
 
     @cached_property
     def held_inputs(self) -> ConstantInputs | None:
@@ -246,49 +232,53 @@ class Run:
         A damaged snapshot is left out with a warning and named in ``damaged``. Interrupted, it keeps what was measured.
 
         """
-        chosen, given, wanted, folder, missing = self._plan(probe, epochs, objective, settings)
+        plan = self._plan(probe, epochs, objective, settings)
         problems = []
-        if missing:
-            paths = [(step, str(layout.snapshot_path(self.path, step))) for step in missing]
-            problems = measure(chosen, self.template, given, paths, folder, executor, progress)
-        blocks = self._read(folder)
+        if plan.missing:
+            self._tell_version(plan.probe)
+            problems = measure(plan.probe, self.template, plan.data, plan.missing, plan.folder, executor, progress)
+        blocks = self._read(plan.folder)
         if not blocks:
             self.damaged += problems
             raise RunError(f"{self.path}: no snapshot could be read: {'; '.join(grouped(self.damaged))}")
         self._leave_out(problems)
-        whole = results.join_blocks(blocks)
-        found = self._in_context(whole, whole["step"].values.tolist() if chosen.needs_path else wanted)
-        if isinstance(given, Objective) and objective is None and self._task is None:
-            problem = far_from_loss(found, given, self.template, lambda step: self.snapshot(step=step))
+        whole = results.of_pairs(results.join_blocks(blocks), plan.wanted)
+        wanted = None if plan.probe.subject == "path" else [group[-1] for group in plan.wanted]
+        found = self._in_context(whole, wanted)
+        if isinstance(plan.data, Objective) and objective is None and self._task is None:
+            problem = far_from_loss(found, plan.data, self.template, lambda step: self.snapshot(step=step))
             if problem is not None:
                 warnings.warn(f"{self.path}: {problem}", stacklevel=2)
         return found
 
     def missing(self, probe: Probe | str, *, epochs: Epochs = None, **settings: Any) -> list[int]:
         """The steps among ``epochs`` at which a probe has no stored result yet; arguments are those of ``probe``."""
-        return self._plan(probe, epochs, None, settings)[-1]
+        plan = self._plan(probe, epochs, None, settings)
+        if plan.probe.subject == "path":
+            return [step for group in plan.missing for step in group]
+        return [group[-1] for group in plan.missing]
 
     def _plan(
         self, probe: Probe | str, epochs: Epochs, objective: Objective | None, settings: dict[str, Any]
-    ) -> tuple[Probe, Tensor | Objective | None, list[int], Path, list[int]]:
-        """The probe with all its settings, what it is given besides the network, the steps that are wanted, where its
-        results stand, and the steps at which there are none."""
+    ) -> planning.Plan:
         if isinstance(probe, str):
             probe = self.default_probe(probe, **settings)
         elif settings:
             raise TypeError(f"settings {sorted(settings)} go with a probe's name, not with a probe")
         elif not isinstance(probe, Probe):
             raise TypeError(f"probe: expected a probe, such as Orbits(), or its name, came {probe!r}")
-        probe = self._completed(probe)
-        wanted = recorded.steps_of(self.path, self.steps, self.epochs, epochs)
-        given = needed(self, probe, objective)
-        if probe.needs_path:
-            wanted = recorded.thinned(wanted, getattr(probe, "n_snapshots", len(wanted)))
-        folder = self._results_folder(probe, given, wanted)
-        have, problems = results.read_steps(folder)
-        self._leave_out(problems)
-        missing = ([] if have else wanted) if probe.needs_path else [step for step in wanted if step not in have]
-        return probe, given, wanted, folder, missing
+        found = planning.plan(self, probe, epochs, objective)
+        self._leave_out(found.problems)
+        return found
+
+    def _tell_version(self, probe: Probe) -> None:
+        """Say that results of another version of the probe are there, and measured anew."""
+        if (other := planning.other_version(self.path, probe)) is not None:
+            warnings.warn(
+                f"{self.path}: results of version {other} of probe {probe.name} are kept; version {probe.version} is "
+                "measured anew",
+                stacklevel=3,
+            )
 
     def has(self, name: str, **settings: Any) -> bool:
         """Whether results of the probe called ``name`` are stored, measured with these settings if any are given."""
@@ -316,39 +306,31 @@ class Run:
                 f"stored: {', '.join(stored) or 'none'}. "
                 f"Measure them: {to_measure(self.path, name, settings, self.epochs.tolist())}"
             )
-        whole = results.join_blocks(results.preferred(found, self._usual_folder(name)))
-        return self._in_context(whole, whole["step"].values.tolist())
+        blocks = results.preferred(found, planning.usual_folder(self, name))
+        stored = results.describe_block(blocks[0])["version"]
+        if probes.about(name) is not None and stored != (own := probes.load(name).version):
+            remedy = f"; {to_measure(self.path, name, settings, self.epochs.tolist())}" if stored < own else ""
+            warnings.warn(
+                f"{self.path}: the results of {name} were measured by version {stored} of the probe, this rnnscope has "
+                f"version {own}{remedy}",
+                stacklevel=2,
+            )
+        return self._in_context(results.of_pairs(results.join_blocks(blocks)))
 
-    def _usual_folder(self, name: str) -> Path | None:
-        """Where results of the run's default probe would be."""
-        try:
-            probe = self.default_probe(name)
-            return self._results_folder(probe, needed(self, probe, None), [] if probe.needs_path else None)
-        except (ValueError, TypeError, RunError):
-            return None
-
-    def _results_folder(
-        self, probe: Probe, given: Tensor | Objective | None, steps: Iterable[int] | None = None
-    ) -> Path:
-        """Where results of a probe stand: apart for another model than the recorded one, for other sequences or another
-        cost, and of a whole path for other steps."""
-        signature = "" if self._model is None else self.template.signature()
-        if isinstance(given, Objective):
-            signature += given.digest
-        elif given is not None:
-            signature += tensor_digest(given)
-        if probe.needs_path and steps is not None:
-            signature += ",".join(map(str, steps))
-        return results.results_folder(self.path, probe, signature)
+    @property
+    def model_signature(self) -> str:
+        """What tells results of a model that was given by hand from those of the recorded one, which have none."""
+        return "" if self._model is None else self.template.signature()
 
     def _read(self, folder: Path) -> list[xr.Dataset]:
         blocks, problems = results.read_blocks(folder)
         self._leave_out(problems)
         return blocks
 
-    def _in_context(self, dataset: xr.Dataset, steps: Iterable[int]) -> xr.Dataset:
-        """Those of ``steps`` that were measured, with epoch, loss and what the task knows of its inputs."""
-        dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
+    def _in_context(self, dataset: xr.Dataset, steps: Iterable[int] | None = None) -> xr.Dataset:
+        """Those of ``steps`` (None: all) that were measured, with epoch, loss and what the task knows of its inputs."""
+        if steps is not None:
+            dataset = dataset.sel(step=[step for step in steps if step in dataset.indexes["step"]])
         dataset = with_finite_weights(self.path, dataset)
         dataset = with_epochs(dataset, dict(zip(self.steps.tolist(), self.epochs.tolist(), strict=True)), self.scalars)
         held = None

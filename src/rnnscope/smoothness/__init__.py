@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from rnnscope.smoothness.words import sentences as sentences
     from rnnscope.smoothness.words import verdict as verdict
 
+PROBES = {
+    "smoothness": "smoothness.Smoothness",
+    "growth": "growth.Growth",
+    "landscape": "landscape.Landscape",
+    "roughness": "roughness.Roughness",
+}
+"""Where the class of each probe is, by the name of the probe: its only registration."""
+
 _HOMES = {
+    **{cls: module for module, cls in (home.rsplit(".", 1) for home in PROBES.values())},
     "GaussNewtonOperator": "curvature",
-    "Growth": "growth",
     "HessianOperator": "curvature",
-    "Landscape": "landscape",
     "Objective": "objective",
-    "Roughness": "roughness",
-    "Smoothness": "smoothness",
     "TrainingPath": "landscape",
     "cost": "objective",
     "costs": "points",
@@ -43,7 +48,6 @@ _HOMES = {
     "top_eigenpairs": "curvature",
     "verdict": "words",
 }
-PROBES = {"smoothness": "Smoothness", "growth": "Growth", "landscape": "Landscape", "roughness": "Roughness"}
 
 
 def __getattr__(name: str) -> Any:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from rnnscope.smoothness._lanes import NotWrittenOut, Number, Recipe, Writer
+from rnnscope.smoothness._codegen import NotWrittenOut, Number, Recipe, Writer
 from rnnscope.systems import RecurrentSystem, System
 from rnnscope.systems.system import Weights
 

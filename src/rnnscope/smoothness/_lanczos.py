@@ -1,3 +1,5 @@
+"""The eigenvalue of largest magnitude of many symmetric matrices at once, known by their products."""
+
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -4,8 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-BOUNDED, POLYNOMIAL, EXPONENTIAL, UNDETERMINED = 0, 1, 2, 3
-LAWS = ("bounded", "polynomial", "exponential", "undetermined")
+from rnnscope.base.flags import Flags
+
+LAW = Flags(("bounded", "polynomial", "exponential", "undetermined"))
+LAWS = LAW.words
+BOUNDED, POLYNOMIAL, EXPONENTIAL, UNDETERMINED = LAW.codes
 LEAST_POWER = 0.25  # less than that over the lengths there are is a transient, not a law
 LEAST_FACTOR = 1.0  # in log: an exponential that has not even grown by e is none
 _AGREE = 0.9  # of the resamples, for a law to be named

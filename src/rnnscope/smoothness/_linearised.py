@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rnnscope.smoothness import _layouts
-from rnnscope.smoothness._per_start import Cost, Inputs, Product, Trajectories, rows
+from rnnscope.smoothness import _batching
+from rnnscope.smoothness._trajectories import Cost, Inputs, Product, Trajectories, rows
 from rnnscope.smoothness.directions import ParameterSpace
 from rnnscope.systems import System
 
@@ -78,7 +78,7 @@ class Linearised:
             points = {**fixed, **self.space.unflatten(self.theta)}
             detached = {name: p.detach() for name, p in points.items()}
             with torch.no_grad():
-                maker = _layouts.quickest(system, detached, driving[:1, :1].movedim(0, 1), differentiable=True)
+                maker = _batching.quickest(system, detached, driving[:1, :1].movedim(0, 1), differentiable=True)
             layout = maker(system, points)
             self._before = before.movedim(0, 1).contiguous().requires_grad_()
             state, output = layout.advance(layout.enter(self._before), layout.drive(driving.movedim(0, 1)))

@@ -9,14 +9,16 @@ import xarray as xr
 from torch import Tensor, nn
 
 from rnnscope.base.errors import require, require_derivatives
-from rnnscope.base.probe import Probe
+from rnnscope.base.probe import Needs, Probe
 from rnnscope.base.randomness import make_generator, spawn_seed
+from rnnscope.base.references import ATTRACTORS_AND_SMOOTHNESS, SMOOTHNESS_OF_IDENTIFICATION
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import checked_lengths, fraction, is_whole, whole
 from rnnscope.smoothness._lanczos import largest_in_magnitude
-from rnnscope.smoothness._laws import EXPONENTIAL, LAWS, fit_law, median_interval, slopes
+from rnnscope.smoothness._laws import EXPONENTIAL, LAW, fit_law, median_interval, slopes
 from rnnscope.smoothness._linearised import Course, starts_with_jacobians
-from rnnscope.smoothness._per_start import Inputs, largest_singular_value
+from rnnscope.smoothness._trajectories import Inputs, largest_singular_value
 from rnnscope.smoothness.objective import LOSSES, Objective, examine
-from rnnscope.smoothness.roughness import checked_lengths
 from rnnscope.systems import System, as_system
 
 QUANTITIES = ("output_sensitivity", "gauss_newton", "gradient", "hessian")
@@ -28,10 +30,31 @@ _WORDS = {
     "hessian": "norm of the cost's Hessian",
 }
 ALONG = ("held", "data")
+GROWTH = Schema(
+    {
+        **{name: Variable("length start", words) for name, words in _WORDS.items()},
+        **{
+            f"{name}_residual": Variable("length start", f"relative residual of the {_WORDS[name]}")
+            for name in ("gauss_newton", "hessian")
+        },
+        "law": Variable("quantity", "how the median over starts grows with N", flags=LAW),
+        "law_share": Variable("quantity", "share of the resamples that have the commonest law"),
+        "power": Variable("quantity", "k of N^k"),
+        "power_interval": Variable("quantity bound", "95 % interval of k"),
+        "rate": Variable("quantity", "r of e^(rN)", "1/step"),
+        "rate_interval": Variable("quantity bound", "95 % interval of r", "1/step"),
+        "lyapunov": Variable("start", "largest Lyapunov exponent", "1/step"),
+        "lyapunov_mean": Variable("", "mean over starts", "1/step"),
+        "lyapunov_interval": Variable("bound", "95 % interval of the mean", "1/step"),
+        "rate_ratio": Variable("", "rate of Gauss-Newton over that of the sensitivity"),
+        "rate_ratio_interval": Variable("bound", "95 % interval"),
+    },
+    {"length": Variable("length", "length N", "step")},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Growth(Probe):
+class Growth(Probe[System | nn.Module, Objective | None]):
     """Derivatives of V_N for lengths N, over many starts on the attractor, and the law that they follow.
 
         V_N(θ) = (1/N) Σ_{t=1..N} l(ŷ[t], y[t]),  x[0] on the attractor
@@ -69,6 +92,8 @@ class Growth(Probe):
     """
 
     name: ClassVar[str] = "growth"
+    one_epoch: ClassVar[bool] = True
+    references: ClassVar[tuple[str, ...]] = (ATTRACTORS_AND_SMOOTHNESS, SMOOTHNESS_OF_IDENTIFICATION)
 
     lengths: Any = None
     n_starts: int = 64
@@ -86,11 +111,9 @@ class Growth(Probe):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        lengths = checked_lengths(self.lengths)
-        if lengths is None:
-            lengths = tuple(int(n) for n in np.round(np.geomspace(10, 1000, 13)))
-        require(len(lengths) >= 4, "lengths", "at least four, to tell one law from another", self.lengths)
-        object.__setattr__(self, "lengths", lengths)
+        chosen = checked_lengths(self.lengths) or tuple(int(n) for n in np.round(np.geomspace(10, 1000, 13)))
+        require(len(chosen) >= 4, "lengths", "at least four, to tell one law from another", self.lengths)
+        object.__setattr__(self, "lengths", chosen)
         require(self.along in ALONG, "along", "'held' or 'data'", self.along)
         for name, dim in (("input", "channel"), ("centre", "state")):
             value = getattr(self, name)
@@ -99,27 +122,16 @@ class Growth(Probe):
                 require(given.ndim == 1 and np.isfinite(given).all(), name, f"numbers ({dim},)", value)
                 object.__setattr__(self, name, tuple(given.tolist()))
         require(np.isfinite(self.spread) and self.spread >= 0, "spread", "a number of at least 0", self.spread)
-        least_values = {
-            "n_starts": 2,
-            "n_transient": 0,
-            "n_exponent": 0,
-            "n_iterations": 2,
-            "n_bootstrap": 10,
-            "seed": 0,
-        }
-        for name, least in least_values.items():
-            value = getattr(self, name)
-            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
+        whole(self, n_starts=2, n_transient=0, n_exponent=0, n_iterations=2, n_bootstrap=10, seed=0)
         at_once = self.starts_at_once
-        require(at_once is None or (type(at_once) is int and at_once > 0), "starts_at_once",
-                "a positive whole number or None", at_once)  # fmt: skip
-        require(0 < self.tolerance < 1, "tolerance", "a number between 0 and 1", self.tolerance)
+        require(at_once is None or is_whole(at_once, 1), "starts_at_once", "a positive whole number or None", at_once)
+        fraction(self, "tolerance")
         require(np.isfinite(self.target), "target", "a finite number", self.target)
 
     @property
-    def needs_objective(self) -> bool:
-        """Whether data or the input to hold come from an objective; with a given input the target is ``target``."""
-        return self.along == "data" or self.input is None
+    def needs(self) -> Needs | None:
+        """An objective, where data or the input to hold come from it; with a given input the target is ``target``."""
+        return "objective" if self.along == "data" or self.input is None else None
 
     def measure(self, system: System | nn.Module, objective: Objective | None = None) -> xr.Dataset:
         """Growth for one network.
@@ -236,64 +248,28 @@ class Growth(Probe):
                 rates[0] / rates[1], n_bootstrap=self.n_bootstrap, generator=generator
             )
         drawn = exponents[generator.integers(len(exponents), size=(self.n_bootstrap, len(exponents)))]
-        per_step = {"units": "1/step"}
-        variables: dict[str, Any] = {
-            **{
-                name: (("length", "start"), found.values[name], {"long_name": _WORDS[name], "units": "1"})
-                for name in QUANTITIES
-            },
-            **{
-                f"{name}_residual": (
-                    ("length", "start"),
-                    found.values[f"{name}_residual"],
-                    {"long_name": f"relative residual of the {_WORDS[name]}", "units": "1"},
-                )
-                for name in ("gauss_newton", "hessian")
-            },
-            "law": (
-                "quantity",
-                np.array([law.law for law in laws], dtype=np.int8),
-                {
-                    "long_name": "how the median over starts grows with N",
-                    "units": "1",
-                    "flag_values": np.arange(len(LAWS), dtype=np.int8),
-                    "flag_meanings": " ".join(LAWS),
-                },
-            ),
-            "law_share": (
-                "quantity",
-                np.array([law.share for law in laws]),
-                {"long_name": "share of the resamples that have the commonest law", "units": "1"},
-            ),
-            "power": ("quantity", np.array([law.power for law in laws]), {"long_name": "k of N^k", "units": "1"}),
-            "power_interval": (
-                ("quantity", "bound"),
-                np.stack([law.power_interval for law in laws]),
-                {"long_name": "95 % interval of k", "units": "1"},
-            ),
-            "rate": ("quantity", np.array([law.rate for law in laws]), {"long_name": "r of e^(rN)", **per_step}),
-            "rate_interval": (
-                ("quantity", "bound"),
-                np.stack([law.rate_interval for law in laws]),
-                {"long_name": "95 % interval of r", **per_step},
-            ),
-            "lyapunov": ("start", exponents, {"long_name": "largest Lyapunov exponent", **per_step}),
-            "lyapunov_mean": ((), float(np.mean(exponents)), {"long_name": "mean over starts", **per_step}),
-            "lyapunov_interval": (
-                "bound",
-                np.quantile(drawn.mean(1), [0.025, 0.975]) if np.isfinite(drawn).all() else np.full(2, np.nan),
-                {"long_name": "95 % interval of the mean", **per_step},
-            ),
-            "rate_ratio": ((), ratio, {"long_name": "rate of Gauss-Newton over that of the sensitivity", "units": "1"}),
-            "rate_ratio_interval": ("bound", ratio_interval, {"long_name": "95 % interval", "units": "1"}),
+        mean_known = np.isfinite(drawn).all()
+        values = {
+            **found.values,
+            "law": np.array([law.law for law in laws], dtype=np.int8),
+            "law_share": [law.share for law in laws],
+            "power": [law.power for law in laws],
+            "power_interval": [law.power_interval for law in laws],
+            "rate": [law.rate for law in laws],
+            "rate_interval": [law.rate_interval for law in laws],
+            "lyapunov": exponents,
+            "lyapunov_mean": float(np.mean(exponents)),
+            "lyapunov_interval": np.quantile(drawn.mean(1), [0.025, 0.975]) if mean_known else np.full(2, np.nan),
+            "rate_ratio": ratio,
+            "rate_ratio_interval": ratio_interval,
         }
-        coords = {
-            "length": ("length", lengths, {"long_name": "length N", "units": "step"}),
-            "start": np.arange(found.n_starts),
-            "quantity": list(QUANTITIES),
-            "bound": ["2.5 %", "97.5 %"],
-        }
-        return xr.Dataset(variables, coords)
+        return GROWTH.dataset(
+            values,
+            length=lengths,
+            start=np.arange(found.n_starts),
+            quantity=list(QUANTITIES),
+            bound=["2.5 %", "97.5 %"],
+        )
 
 
 @dataclass

@@ -10,23 +10,43 @@ import xarray as xr
 from torch import Tensor
 
 from rnnscope.base.errors import require
-from rnnscope.base.probe import HOW, Probe
+from rnnscope.base.probe import HOW, Needs, Probe, Subject
 from rnnscope.base.randomness import make_generator
+from rnnscope.base.references import ATTRACTORS_AND_SMOOTHNESS
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import at_least, floating_point, one_of, truth, whole
+from rnnscope.smoothness._stored_costs import cost_schema, cost_values
 from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
 from rnnscope.smoothness.directions import ParameterSpace, PrincipalPlane, principal_plane, random_direction
 from rnnscope.smoothness.objective import Objective
 from rnnscope.smoothness.points import MEMORY, Affine, costs, outputs_at
-from rnnscope.systems import System
+from rnnscope.systems import System, TrainingPath
 from rnnscope.systems.system import Params, stack_params
 
-FINITE, NOT_FINITE = 0, 1
 PLANES = ("path", "snapshots", "random", "eigenvectors")
-_STATUS: dict[str, Any] = {
-    "long_name": "whether the cost is a finite number",
-    "units": "1",
-    "flag_values": np.array([FINITE, NOT_FINITE], dtype=np.int8),
-    "flag_meanings": "finite not_finite",
-}
+LINE = Schema(
+    {**cost_schema("point"), "orbit": Variable("point time output", "output")},
+    {"s": Variable("point", "place along the line"), "time": Variable("time", "step", "step")},
+)
+PLANE = Schema(
+    cost_schema("s2 s1"),
+    {
+        "s1": Variable("s1", "place along the first direction"),
+        "s2": Variable("s2", "place along the second direction"),
+    },
+)
+PATH = Schema(
+    {
+        "snapshot_step": Variable("snapshot", "optimiser step"),
+        "snapshot_s1": Variable("snapshot", "distance in parameter space"),
+        "snapshot_s2": Variable("snapshot", "distance in parameter space"),
+        "out_of_plane": Variable("snapshot", "distance of a snapshot from the plane"),
+        "explained_variance": Variable("axis", "share of the squared distances that an axis explains"),
+        **cost_schema("point", "path_"),
+        "path_step": Variable("point", "optimiser step"),
+        "path_distance": Variable("point", "way gone in parameter space"),
+    }
+)
 
 
 def line(
@@ -67,8 +87,7 @@ def line(
     require(places.dim() == 1 and len(places) > 0, "s", "places (point,)", tuple(places.shape))
     points = Affine(system.params if origin is None else origin, (direction,), places[:, None])
     found = costs(system, points, objective, memory=memory, compile=compile).numpy()
-    coords = {"s": ("point", places.numpy(), {"long_name": "place along the line", "units": "1"})}
-    return xr.Dataset(cost_variables(found, ("point",)), coords)
+    return LINE.dataset(cost_values(found), s=places)
 
 
 def line_orbits(
@@ -92,12 +111,8 @@ def line_orbits(
     require(places.dim() == 1 and len(places) > 0, "s", "places (point,)", tuple(places.shape))
     points = Affine(system.params if origin is None else origin, (direction,), places[:, None])
     found = outputs_at(system, points, objective, memory=memory)[:, 0].numpy()
-    coords = {
-        "s": ("point", places.numpy(), {"long_name": "place along the line", "units": "1"}),
-        "time": ("time", np.arange(objective.n_transient + 1, objective.n_steps + 1), {"units": "step"}),
-        "output": [f"y[{i}]" for i in range(found.shape[2])],
-    }
-    return xr.Dataset({"orbit": (("point", "time", "output"), found, {"long_name": "output", "units": "1"})}, coords)
+    times = np.arange(objective.n_transient + 1, objective.n_steps + 1)
+    return LINE.dataset({"orbit": found}, s=places, time=times, output=[f"y[{i}]" for i in range(found.shape[2])])
 
 
 def plane(
@@ -135,52 +150,11 @@ def plane(
     grid = torch.cartesian_prod(second, first).reshape(-1, 2).flip(1)
     points = Affine(system.params if origin is None else origin, tuple(directions), grid)
     found = costs(system, points, objective, memory=memory, compile=compile).numpy()
-    coords = {
-        name: (name, values.numpy(), {"long_name": f"place along the {nth} direction", "units": "1"})
-        for name, nth, values in (("s1", "first", first), ("s2", "second", second))
-    }
-    return xr.Dataset(cost_variables(found.reshape(len(second), len(first)), ("s2", "s1")), coords)
-
-
-def cost_variables(found: np.ndarray, dims: tuple[str, ...], prefix: str = "") -> dict[str, Any]:
-    """Variables ``cost``, with what is not finite as NaN, and ``status``."""
-    finite = np.isfinite(found)
-    status = np.where(finite, FINITE, NOT_FINITE).astype(np.int8)
-    attrs = {"long_name": "cost", "units": "1"}
-    return {f"{prefix}cost": (dims, np.where(finite, found, np.nan), attrs), f"{prefix}status": (dims, status, _STATUS)}
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingPath:
-    """The way that training took through parameter space.
-
-    Attributes:
-        system: the rule.
-        points: parameters at each of the snapshots, in order.
-        steps: the optimiser step of each snapshot.
-
-    """
-
-    system: System
-    points: Sequence[Params]
-    steps: Sequence[int]
-
-    def thinned(self, n_points: int) -> "TrainingPath":
-        """At most so many of the snapshots, evenly chosen, the first and the last always."""
-        n = len(self.points)
-        if n <= n_points:
-            return self
-        chosen = np.unique(np.round(np.linspace(0, n - 1, n_points)).astype(int)).tolist()
-        return TrainingPath(self.system, [self.points[k] for k in chosen], [self.steps[k] for k in chosen])
-
-    def to(self, dtype: torch.dtype) -> "TrainingPath":
-        """The same in another floating-point type."""
-        points = [{k: p.to(dtype) if p.is_floating_point() else p for k, p in point.items()} for point in self.points]
-        return TrainingPath(self.system.to(dtype), points, self.steps)
+    return PLANE.dataset(cost_values(found.reshape(len(second), len(first))), s1=first, s2=second)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Landscape(Probe):
+class Landscape(Probe[System | TrainingPath, Objective]):
     """The cost along the path of training and across it, or around one θ.
 
         along:  V(θ(s)), θ(s) from snapshot to snapshot;   across:  V(θ_0 + s1 d1 + s2 d2)
@@ -190,8 +164,8 @@ class Landscape(Probe):
     the middle and the last. Both are measured once for a run. Around a single θ, for each epoch, it is spanned by two
     random directions normalised by filters, or by the two leading eigenvectors of the Hessian, scaled to the norm of θ.
 
-    >>> Landscape(n_points=11).needs_path
-    True
+    >>> Landscape(n_points=11).subject
+    'path'
 
     Attributes:
         across: 'path', 'snapshots', 'random' or 'eigenvectors'.
@@ -210,6 +184,10 @@ class Landscape(Probe):
     """
 
     name: ClassVar[str] = "landscape"
+    references: ClassVar[tuple[str, ...]] = (
+        "Li, Xu, Taylor, Studer & Goldstein, Visualizing the loss landscape of neural nets, NeurIPS 2018.",
+        ATTRACTORS_AND_SMOOTHNESS,
+    )
 
     across: str = "path"
     n_points: int = 41
@@ -223,27 +201,21 @@ class Landscape(Probe):
     compile: bool = field(default=False, metadata=HOW)
 
     def __post_init__(self) -> None:
-        require(self.across in PLANES, "across", f"one of {', '.join(PLANES)}", self.across)
-        for name, least in (("n_points", 2), ("n_snapshots", 2), ("n_between", 1), ("memory", 1), ("seed", 0)):
-            value = getattr(self, name)
-            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
-        for name, least in (("margin", 0.0), ("extent", 1e-12)):
-            value = getattr(self, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            require(number and least <= value < float("inf"), name, f"a number of at least {least:g}", value)
-            object.__setattr__(self, name, float(value))
-        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
-        require(type(self.compile) is bool, "compile", "true or false", self.compile)
+        one_of(self, "across", PLANES)
+        whole(self, n_points=2, n_snapshots=2, n_between=1, memory=1, seed=0)
+        at_least(self, margin=0.0, extent=1e-12)
+        floating_point(self)
+        truth(self, "compile")
 
     @property
-    def needs_objective(self) -> bool:
-        """Always: it is about a cost."""
-        return True
+    def needs(self) -> Needs:
+        """An objective: it is about a cost."""
+        return "objective"
 
     @property
-    def needs_path(self) -> bool:
-        """Whether it is about a whole run."""
-        return self.across in ("path", "snapshots")
+    def subject(self) -> Subject:  # pyright: ignore[reportIncompatibleVariableOverride]: here a matter of settings
+        """The whole path for the planes that lie along it, else one snapshot after another."""
+        return "path" if self.across in ("path", "snapshots") else "snapshot"
 
     def measure(self, subject: System | TrainingPath, objective: Objective) -> xr.Dataset:
         """The cost around one θ, or along and across a path.
@@ -265,11 +237,11 @@ class Landscape(Probe):
         """
         dtype = None if self.dtype is None else getattr(torch, self.dtype)
         if isinstance(subject, TrainingPath):
-            if not self.needs_path:
+            if self.subject != "path":
                 raise TypeError(f"subject: expected one network for across={self.across!r}, came a path")
             path = subject.thinned(self.n_snapshots)
             return self.label(self._of_path(path if dtype is None else path.to(dtype), objective))
-        if self.needs_path:
+        if self.subject == "path":
             raise TypeError(
                 f"subject: expected a TrainingPath for across={self.across!r}, came {type(subject).__name__}"
             )
@@ -317,26 +289,16 @@ class Landscape(Probe):
             memory=self.memory,
             compile=self.compile,
         )
-        length = {"units": "1", "long_name": "distance in parameter space"}
-        steps = np.asarray(path.steps)
-        variables: dict[str, Any] = {
-            "snapshot_step": ("snapshot", steps, {"long_name": "optimiser step", "units": "1"}),
-            "snapshot_s1": ("snapshot", frame.along[:, 0].numpy(), length),
-            "snapshot_s2": ("snapshot", frame.along[:, 1].numpy(), length),
-            "out_of_plane": (
-                "snapshot",
-                frame.distance.numpy(),
-                {"long_name": "distance of a snapshot from the plane", "units": "1"},
-            ),
-            "explained_variance": (
-                "axis",
-                frame.explained_variance.numpy(),
-                {"long_name": "share of the squared distances that an axis explains", "units": "1"},
-            ),
+        for name, nth in (("s1", "first"), ("s2", "second")):
+            found[name].attrs["long_name"] = f"place along the {nth} axis, in parameter distance"
+        snapshots = {
+            "snapshot_step": np.asarray(path.steps),
+            "snapshot_s1": frame.along[:, 0],
+            "snapshot_s2": frame.along[:, 1],
+            "out_of_plane": frame.distance,
+            "explained_variance": frame.explained_variance,
         }
-        for name in ("s1", "s2"):
-            found[name].attrs.update(long_name=f"place along the {_NTH[name]} axis, in parameter distance")
-        return found.assign({**variables, **self._along(path, vectors, objective)})
+        return found.assign(PATH.dataset({**snapshots, **self._along(path, vectors, objective)}).variables)
 
     def _frame(self, vectors: Tensor) -> PrincipalPlane:
         if self.across == "path":
@@ -345,7 +307,7 @@ class Landscape(Probe):
         chosen = vectors[[0, len(vectors) // 2, -1]]
         return _seen_in(principal_plane(chosen).axes, vectors)
 
-    def _along(self, path: TrainingPath, vectors: Tensor, objective: Objective) -> dict[str, Any]:
+    def _along(self, path: TrainingPath, vectors: Tensor, objective: Objective) -> dict[str, np.ndarray]:
         between = np.arange(self.n_between) / self.n_between
         points, steps, distances, gone = [], [], [], 0.0
         for k in range(len(vectors) - 1):
@@ -357,21 +319,10 @@ class Landscape(Probe):
         stacked = stack_params([*points, path.points[-1]])
         found = costs(path.system, stacked, objective, memory=self.memory, compile=self.compile).numpy()
         return {
-            **cost_variables(found, ("point",), "path_"),
-            "path_step": (
-                "point",
-                np.array([*steps, path.steps[-1]], dtype=float),
-                {"long_name": "optimiser step", "units": "1"},
-            ),
-            "path_distance": (
-                "point",
-                np.array([*distances, gone]),
-                {"long_name": "way gone in parameter space", "units": "1"},
-            ),
+            **cost_values(found, "path_"),
+            "path_step": np.array([*steps, path.steps[-1]], dtype=float),
+            "path_distance": np.array([*distances, gone]),
         }
-
-
-_NTH = {"s1": "first", "s2": "second"}
 
 
 def _seen_in(axes: Tensor, vectors: Tensor) -> PrincipalPlane:

@@ -11,7 +11,7 @@ from torch.func import vmap
 
 from rnnscope.base.errors import require
 from rnnscope.base.threads import denormals_as_zero, map_over_threads
-from rnnscope.smoothness import _layouts
+from rnnscope.smoothness import _batching
 from rnnscope.smoothness._kernels import Kernel, NoKernel, kernel_for
 from rnnscope.smoothness.objective import LOSSES, Objective, cost, examine
 from rnnscope.systems import System
@@ -132,7 +132,7 @@ def _over_portions(
     data: Objective,
     memory: int,
     progress: Callable[[int, int], None] | None,
-    work: Callable[[_layouts.Layout], Tensor],
+    work: Callable[[_batching.Layout], Tensor],
     *,
     keep: bool = False,
 ) -> Tensor:
@@ -146,8 +146,8 @@ def _over_portions(
     require(per_point <= memory, "memory", f"at least {per_point:,} bytes, which one point takes", f"{memory:,}")
     with torch.no_grad(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "There is a performance drop because we have not yet impl")
-        maker = _layouts.quickest(system, _some_of(points, slice(0, min(n, 2))), data.inputs)
-        plain = maker in (_layouts.points_last, _layouts.points_first) and isinstance(data.loss, str)
+        maker = _batching.quickest(system, _some_of(points, slice(0, min(n, 2))), data.inputs)
+        plain = maker in (_batching.points_last, _batching.points_first) and isinstance(data.loss, str)
         n_threads = max(min(torch.get_num_threads(), memory // per_point), 1) if plain else 1
         fits = memory // (per_point * n_threads)
         at_once = max(min(_CACHE // width, fits, -(-n // n_threads)), min(_FEWEST, fits), 1)
@@ -234,7 +234,7 @@ def _try(kernel: Kernel, system: System, point: Params, data: Objective) -> None
     few = replace(data, inputs=data.inputs[:, :_TRIED], targets=targets, n_transient=0)
     with torch.no_grad():
         wanted = cost(system, {name: p[0] for name, p in point.items()}, few).double()
-        weights = kernel.weights_of(_layouts.materialised(system, point))
+        weights = kernel.weights_of(_batching.materialised(system, point))
         came = _summed(kernel, weights, system, few)[0] / (few.n_sequences * _counted(few).sum())
     if bool(torch.isfinite(wanted)) and not torch.allclose(came, wanted, rtol=1e-3, atol=1e-4):
         raise NoKernel(f"its cost {float(came):g} is not that of plain steps, {float(wanted):g}")
@@ -258,13 +258,13 @@ def _through_kernel(
     n_counted = int(_counted(data).sum())
     corners = None
     if isinstance(points, Affine) and kernel.recipe.has_affine_weights:
-        corners = kernel.weights_of(_layouts.materialised(system, points.corners()))[:, : len(points.directions) + 1]
+        corners = kernel.weights_of(_batching.materialised(system, points.corners()))[:, : len(points.directions) + 1]
 
     def portion(first: int) -> Tensor:
         chosen = slice(first, min(first + at_once, n))
         with torch.no_grad(), denormals_as_zero():
             if corners is None or not isinstance(points, Affine):
-                weights = kernel.weights_of(_layouts.materialised(system, _some_of(points, chosen)))
+                weights = kernel.weights_of(_batching.materialised(system, _some_of(points, chosen)))
             else:
                 weights = kernel.combined(corners, points.coefficients[chosen])
             return _summed(kernel, weights, system, data)[: chosen.stop - first]
@@ -319,7 +319,7 @@ def _sizes(system: System, data: Objective, *, keep: bool) -> tuple[int, int]:
     return item * (3 * n_parameters + working), item * widest
 
 
-def _costs_of(layout: _layouts.Layout, system: System, data: Objective) -> Tensor:
+def _costs_of(layout: _batching.Layout, system: System, data: Objective) -> Tensor:
     """Costs (point,) of the points of a layout."""
     if not isinstance(data.loss, str):
         outputs = _outputs_of(layout, system, data)
@@ -336,11 +336,11 @@ def _costs_of(layout: _layouts.Layout, system: System, data: Objective) -> Tenso
     return layout.leave(total[..., None])[..., 0].mean(1) / n_counted
 
 
-def _outputs_of(layout: _layouts.Layout, system: System, data: Objective) -> Tensor:
+def _outputs_of(layout: _batching.Layout, system: System, data: Objective) -> Tensor:
     return torch.stack([layout.leave(output) for output in _steps(layout, system, data)], dim=2)
 
 
-def _steps(layout: _layouts.Layout, system: System, data: Objective) -> Iterator[Tensor]:
+def _steps(layout: _batching.Layout, system: System, data: Objective) -> Iterator[Tensor]:
     """The outputs of the steps that count, in the order of dimensions of the layout."""
     inputs = data.inputs.movedim(1, 0)
     held = _is_held(data.inputs)

@@ -10,11 +10,14 @@ import xarray as xr
 from torch import nn
 
 from rnnscope.base.errors import require
-from rnnscope.base.probe import HOW, Probe
+from rnnscope.base.flags import Flags
+from rnnscope.base.probe import HOW, Needs, Probe
 from rnnscope.base.randomness import make_generator
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import checked_lengths, floating_point, one_of, positive, truth, whole
+from rnnscope.smoothness._stored_costs import cost_schema, cost_values
 from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
 from rnnscope.smoothness.directions import ParameterSpace, radial, random_direction, unit
-from rnnscope.smoothness.landscape import cost_variables
 from rnnscope.smoothness.objective import Objective, examine
 from rnnscope.smoothness.points import MEMORY, Affine, costs
 from rnnscope.systems import System, as_system
@@ -22,7 +25,25 @@ from rnnscope.systems.system import Params
 
 DIRECTIONS = ("gradient", "eigenvector", "random", "radial")
 STRIDES = (1, 2, 4, 8)  # every so many points of the line: coarser grids, to see whether the finest one is fine enough
-RESOLVED, TOO_COARSE = 0, 1
+RESOLUTION = Flags(("resolved", "too_coarse"))
+RESOLVED, TOO_COARSE = RESOLUTION.codes
+MINIMA = Schema(
+    {
+        **cost_schema("length point"),
+        "n_minima": Variable("length stride", "strict local minima on the line"),
+        "median_distance": Variable("length", "median distance between neighbouring minima"),
+        "median_depth": Variable("length", "median depth of the minima"),
+        "total_variation": Variable("length", "total variation of the cost along the line"),
+        "resolution": Variable("length", "whether the grid tells the minima apart", flags=RESOLUTION),
+        "minimum_s": Variable("minimum", "place of a minimum"),
+        "minimum_depth": Variable("minimum", "depth of a minimum"),
+    },
+    {
+        "s": Variable("point", "place along the line"),
+        "length": Variable("length", "length N", "step"),
+        "stride": Variable("stride", "every so many points of the line"),
+    },
+)
 _GROWS = 1.1  # as many more minima on the whole grid than on half of it: there are others between the points
 
 
@@ -136,48 +157,21 @@ def line_roughness(
     gaps = [np.diff(places[each.at]) for each in minima]
     coarse = counts[:, 0] > _GROWS * counts[:, 1] + 1
     last = minima[-1]
-    along = {"units": "1"}
-    variables: dict[str, Any] = {
-        **cost_variables(found, ("length", "point")),
-        "n_minima": (("length", "stride"), counts, {"long_name": "strict local minima on the line", "units": "1"}),
-        "median_distance": (
-            "length",
-            np.array([np.median(gap) if len(gap) else np.nan for gap in gaps]),
-            {"long_name": "median distance between neighbouring minima", **along},
-        ),
-        "median_depth": (
-            "length",
-            np.array([np.median(each.depth) if len(each.depth) else np.nan for each in minima]),
-            {"long_name": "median depth of the minima", "units": "1"},
-        ),
-        "total_variation": (
-            "length",
-            np.array([total_variation(row) for row in found]),
-            {"long_name": "total variation of the cost along the line", "units": "1"},
-        ),
-        "resolution": (
-            "length",
-            np.where(coarse, TOO_COARSE, RESOLVED).astype(np.int8),
-            {
-                "long_name": "whether the grid tells the minima apart",
-                "units": "1",
-                "flag_values": np.array([RESOLVED, TOO_COARSE], dtype=np.int8),
-                "flag_meanings": "resolved too_coarse",
-            },
-        ),
-        "minimum_s": ("minimum", places[last.at], {"long_name": "place of a minimum", **along}),
-        "minimum_depth": ("minimum", last.depth, {"long_name": "depth of a minimum", "units": "1"}),
+    values = {
+        **cost_values(found),
+        "n_minima": counts,
+        "median_distance": [np.median(gap) if len(gap) else np.nan for gap in gaps],
+        "median_depth": [np.median(each.depth) if len(each.depth) else np.nan for each in minima],
+        "total_variation": [total_variation(row) for row in found],
+        "resolution": np.where(coarse, TOO_COARSE, RESOLVED).astype(np.int8),
+        "minimum_s": places[last.at],
+        "minimum_depth": last.depth,
     }
-    coords = {
-        "s": ("point", places, {"long_name": "place along the line", "units": "1"}),
-        "length": ("length", np.array(chosen), {"long_name": "length N", "units": "step"}),
-        "stride": ("stride", np.array(STRIDES), {"long_name": "every so many points of the line", "units": "1"}),
-    }
-    return xr.Dataset(variables, coords)
+    return MINIMA.dataset(values, s=places, length=np.array(chosen), stride=np.array(STRIDES))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Roughness(Probe):
+class Roughness(Probe[System | nn.Module, Objective]):
     """Local minima of the cost along a line through θ, and how their number grows with length and resolution.
 
         V_N(θ + s d),  s in [-extent, extent],  d of the norm of θ
@@ -201,6 +195,7 @@ class Roughness(Probe):
     """
 
     name: ClassVar[str] = "roughness"
+    one_epoch: ClassVar[bool] = True
 
     direction: str = "gradient"
     extent: float = 0.1
@@ -212,21 +207,17 @@ class Roughness(Probe):
     compile: bool = field(default=False, metadata=HOW)
 
     def __post_init__(self) -> None:
-        require(self.direction in DIRECTIONS, "direction", f"one of {', '.join(DIRECTIONS)}", self.direction)
-        number = isinstance(self.extent, int | float) and not isinstance(self.extent, bool)
-        require(number and 0 < self.extent < float("inf"), "extent", "a positive number", self.extent)
-        object.__setattr__(self, "extent", float(self.extent))
-        for name, least in (("n_points", 9), ("memory", 1), ("seed", 0)):
-            value = getattr(self, name)
-            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
+        one_of(self, "direction", DIRECTIONS)
+        positive(self, "extent")
+        whole(self, n_points=9, memory=1, seed=0)
         object.__setattr__(self, "lengths", checked_lengths(self.lengths))
-        require(self.dtype in (None, "float32", "float64"), "dtype", "'float32', 'float64' or None", self.dtype)
-        require(type(self.compile) is bool, "compile", "true or false", self.compile)
+        floating_point(self)
+        truth(self, "compile")
 
     @property
-    def needs_objective(self) -> bool:
-        """Always: it is about a cost."""
-        return True
+    def needs(self) -> Needs:
+        """An objective: it is about a cost."""
+        return "objective"
 
     def measure(self, system: System | nn.Module, objective: Objective) -> xr.Dataset:
         """Minima along the line through one θ; see ``line_roughness`` for the result.
@@ -262,13 +253,3 @@ class Roughness(Probe):
             return operator.space.unflatten(operator.gradient)
         vector = top_eigenpairs(operator, 1, seed=self.seed).vectors[0]
         return operator.space.unflatten(torch.as_tensor(vector).to(operator.gradient))
-
-
-def checked_lengths(lengths: Any) -> tuple[int, ...] | None:
-    """Positive whole numbers, ascending; None stays."""
-    if lengths is None:
-        return None
-    given = np.asarray(lengths)
-    whole = given.ndim == 1 and given.size > 0 and given.dtype.kind in "iu" and (given > 0).all()
-    require(whole, "lengths", "positive whole numbers, such as [100, 200]", lengths)
-    return tuple(sorted({int(n) for n in given.tolist()}))

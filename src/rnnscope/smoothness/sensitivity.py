@@ -9,15 +9,29 @@ import xarray as xr
 from torch import Tensor
 
 from rnnscope.base.errors import require
-from rnnscope.base.probe import REFERENCES
+from rnnscope.base.flags import Flags
 from rnnscope.base.randomness import make_generator
+from rnnscope.base.references import ATTRACTORS_AND_SMOOTHNESS
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import require_whole
 from rnnscope.smoothness._lanczos import largest_in_magnitude
 from rnnscope.smoothness._linearised import Course
-from rnnscope.smoothness._per_start import largest_singular_value
+from rnnscope.smoothness._trajectories import largest_singular_value
 from rnnscope.systems import System
 from rnnscope.systems.system import Weights
 
-REMAINS, FORGOTTEN, LATCHED = 0, 1, 2
+FATE = Flags(("remains", "forgotten", "latched"))
+REMAINS, FORGOTTEN, LATCHED = FATE.codes
+SENSITIVITIES = Schema(
+    {
+        "log_state_sensitivity": Variable("time start", "logarithm of the norm of ∂x[t]/∂x[0]"),
+        "separation": Variable("time start", "distance from the first trajectory"),
+        "fate": Variable("start", "what became of the difference in the start", flags=FATE),
+        "output_sensitivity": Variable("length start", "norm of ∂ŷ_N/∂θ"),
+        "block_sensitivity": Variable("length start block", "norm of ∂ŷ_N/∂θ, of one parameter"),
+    },
+    {"time": Variable("time", "step", "step"), "length": Variable("length", "length N", "step")},
+)
 _PRODUCTS_FROM = 200  # numbers in a state, from which products with JᵀJ are quicker than J
 _TOLERANCE = 1e-8  # relative, of σ²
 _VANISHED = 1e-3  # what a sensitivity has come down to where it counts as vanished
@@ -69,48 +83,18 @@ def sensitivities(
     else:
         require(given.shape == (width,), "inputs", f"with n_steps a constant input ({width},)", tuple(given.shape))
         given = given.expand(len(state), n_steps, width)
-    require(type(n_steps) is int and n_steps > 0, "n_steps", "a positive whole number", n_steps)
+    require_whole("n_steps", n_steps)
     wrong = [n for n in lengths if not 0 < n <= n_steps]
     require(not wrong, "lengths", f"from 1 to {n_steps}, the number of steps", wrong)
     logs, separation = _along(system, state, given)
-    fate = _fates(logs[-1], separation)
-    variables: dict[str, Any] = {
-        "log_state_sensitivity": (
-            ("time", "start"),
-            logs.cpu().numpy(),
-            {"long_name": "logarithm of the norm of ∂x[t]/∂x[0]", "units": "1"},
-        ),
-        "separation": (
-            ("time", "start"),
-            separation.cpu().numpy(),
-            {"long_name": "distance from the first trajectory", "units": "1"},
-        ),
-        "fate": (
-            "start",
-            fate,
-            {
-                "long_name": "what became of the difference in the start",
-                "units": "1",
-                "flag_values": np.array([REMAINS, FORGOTTEN, LATCHED], dtype=np.int8),
-                "flag_meanings": "remains forgotten latched",
-            },
-        ),
-    }
-    coords: dict[str, Any] = {
-        "time": ("time", np.arange(n_steps + 1), {"long_name": "step", "units": "step"}),
-        "start": np.arange(len(state)),
-    }
+    values: dict[str, Any] = {
+        "log_state_sensitivity": logs, "separation": separation, "fate": _fates(logs[-1], separation),
+    }  # fmt: skip
+    coords: dict[str, Any] = {"time": np.arange(n_steps + 1), "start": np.arange(len(state))}
     if lengths:
-        whole, blocks, names = _of_outputs(system, state, given, lengths)
-        variables["output_sensitivity"] = (
-            ("length", "start"), whole, {"long_name": "norm of ∂ŷ_N/∂θ", "units": "1"}
-        )  # fmt: skip
-        variables["block_sensitivity"] = (
-            ("length", "start", "block"), blocks, {"long_name": "norm of ∂ŷ_N/∂θ, of one parameter", "units": "1"}
-        )  # fmt: skip
-        coords["length"] = ("length", np.array(lengths), {"long_name": "length N", "units": "step"})
-        coords["block"] = list(names)
-    return xr.Dataset(variables, coords, {"references": REFERENCES})
+        values["output_sensitivity"], values["block_sensitivity"], names = _of_outputs(system, state, given, lengths)
+        coords |= {"length": np.array(lengths), "block": list(names)}
+    return SENSITIVITIES.dataset(values, **coords).assign_attrs(references=ATTRACTORS_AND_SMOOTHNESS)
 
 
 class StateSensitivity(NamedTuple):

@@ -1,25 +1,44 @@
 """Cost, gradient, leading curvature and sensitivity of a network: what to follow over the epochs of a training."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 import xarray as xr
 from torch import nn
 
-from rnnscope.base.errors import require, require_derivatives
-from rnnscope.base.probe import Probe
+from rnnscope.base.errors import require_derivatives
+from rnnscope.base.flags import Flags
+from rnnscope.base.probe import Needs, Probe
+from rnnscope.base.references import ATTRACTORS_AND_SMOOTHNESS, SMOOTHNESS_OF_IDENTIFICATION
+from rnnscope.base.schema import Schema, Variable
+from rnnscope.base.settings import fraction, whole
 from rnnscope.smoothness.curvature import HessianOperator, top_eigenpairs
 from rnnscope.smoothness.objective import Objective
 from rnnscope.smoothness.sensitivity import log_state_sensitivity
 from rnnscope.systems import System, as_system
 
-CONVERGED, NOT_CONVERGED = 0, 1
+STATUS = Flags(("converged", "not_converged"))
+CONVERGED, NOT_CONVERGED = STATUS.codes
+VALUES = Schema(
+    {
+        "cost": Variable("", "cost"),
+        "gradient_norm": Variable("", "norm of the cost's gradient"),
+        "hessian_eigenvalue": Variable("eigenvalue", "largest eigenvalues of the cost's Hessian"),
+        "hessian_residual": Variable("eigenvalue", "‖∇²V v - λ v‖ / λ of the largest"),
+        "hessian_status": Variable("eigenvalue", "whether the eigenvalue has converged", flags=STATUS),
+        "log_state_sensitivity": Variable("sequence", "logarithm of the norm of ∂x[T]/∂x[0]"),
+        "state_sensitivity_residual": Variable(
+            "sequence", "‖JᵀJ v - σ² v‖ / σ² of this norm σ; 0 where J was formed as a whole"
+        ),
+    },
+    {"length": Variable("", "length T", "step")},
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Smoothness(Probe):
+class Smoothness(Probe[System | nn.Module, Objective]):
     """V(θ), ‖∇V(θ)‖, the largest eigenvalues of ∇²V(θ) with their residuals, and ‖∂x[T]/∂x[0]‖ along the data.
 
     These are local values at one θ, no bounds. Everything is computed in float64.
@@ -41,6 +60,7 @@ class Smoothness(Probe):
 
     name: ClassVar[str] = "smoothness"
     version: ClassVar[int] = 2
+    references: ClassVar[tuple[str, ...]] = (ATTRACTORS_AND_SMOOTHNESS, SMOOTHNESS_OF_IDENTIFICATION)
 
     n_eigenvalues: int = 1
     tolerance: float = 1e-3
@@ -49,15 +69,13 @@ class Smoothness(Probe):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("n_eigenvalues", 1), ("max_products", 20), ("n_sequences", 1), ("seed", 0)):
-            value = getattr(self, name)
-            require(type(value) is int and value >= least, name, f"a whole number of at least {least}", value)
-        require(0 < self.tolerance < 1, "tolerance", "a number between 0 and 1", self.tolerance)
+        whole(self, n_eigenvalues=1, max_products=20, n_sequences=1, seed=0)
+        fraction(self, "tolerance")
 
     @property
-    def needs_objective(self) -> bool:
-        """Always: it is about a cost."""
-        return True
+    def needs(self) -> Needs:
+        """An objective: it is about a cost."""
+        return "objective"
 
     def measure(self, system: System | nn.Module, objective: Objective) -> xr.Dataset:
         """These values for one network.
@@ -91,49 +109,18 @@ class Smoothness(Probe):
         n = min(self.n_sequences, data.n_sequences)
         rows = torch.arange(n) * data.n_sequences // n
         grown = log_state_sensitivity(operator.system, data.initial_state(operator.system)[rows], data.inputs[rows])
-        number = {"units": "1"}
-        status = np.where(np.isfinite(pairs.values), CONVERGED, NOT_CONVERGED).astype(np.int8)
-        variables: dict[str, Any] = {
-            "cost": ((), operator.value if np.isfinite(operator.value) else np.nan, {"long_name": "cost", **number}),
-            "gradient_norm": (
-                (),
-                float(operator.gradient.norm()) if finite else np.nan,
-                {"long_name": "norm of the cost's gradient", **number},
-            ),
-            "hessian_eigenvalue": (
-                "eigenvalue",
-                pairs.values,
-                {"long_name": "largest eigenvalues of the cost's Hessian", **number},
-            ),
-            "hessian_residual": (
-                "eigenvalue",
-                pairs.residuals,
-                {"long_name": "‖∇²V v - λ v‖ / λ of the largest", **number},
-            ),
-            "hessian_status": (
-                "eigenvalue",
-                status,
-                {
-                    "long_name": "whether the eigenvalue has converged",
-                    "flag_values": np.array([CONVERGED, NOT_CONVERGED], dtype=np.int8),
-                    "flag_meanings": "converged not_converged",
-                    **number,
-                },
-            ),
-            "log_state_sensitivity": (
-                "sequence",
-                grown.logs.cpu().numpy(),
-                {"long_name": "logarithm of the norm of ∂x[T]/∂x[0]", **number},
-            ),
-            "state_sensitivity_residual": (
-                "sequence",
-                grown.residuals.cpu().numpy(),
-                {"long_name": "‖JᵀJ v - σ² v‖ / σ² of this norm σ; 0 where J was formed as a whole", **number},
-            ),
-        }
-        coords = {
-            "eigenvalue": np.arange(self.n_eigenvalues),
-            "sequence": rows.cpu().numpy(),
-            "length": ((), data.n_steps, {"long_name": "length T", "units": "step"}),
-        }
-        return self.label(xr.Dataset(variables, coords))
+        found = VALUES.dataset(
+            {
+                "cost": operator.value if np.isfinite(operator.value) else np.nan,
+                "gradient_norm": float(operator.gradient.norm()) if finite else np.nan,
+                "hessian_eigenvalue": pairs.values,
+                "hessian_residual": pairs.residuals,
+                "hessian_status": np.where(np.isfinite(pairs.values), CONVERGED, NOT_CONVERGED).astype(np.int8),
+                "log_state_sensitivity": grown.logs,
+                "state_sensitivity_residual": grown.residuals,
+            },
+            eigenvalue=np.arange(self.n_eigenvalues),
+            sequence=rows.cpu().numpy(),
+            length=data.n_steps,
+        )
+        return self.label(found)

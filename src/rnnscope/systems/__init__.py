@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from rnnscope.systems.feedback import closed_loop as closed_loop
     from rnnscope.systems.model import ModelSystem as ModelSystem
     from rnnscope.systems.module import ModuleSystem as ModuleSystem
+    from rnnscope.systems.path import Pair as Pair
+    from rnnscope.systems.path import TrainingPath as TrainingPath
     from rnnscope.systems.recurrent import RecurrentSystem as RecurrentSystem
     from rnnscope.systems.stability import Certificate as Certificate
     from rnnscope.systems.stability import certificate as certificate
@@ -32,8 +34,10 @@ _HOMES = {
     "stack_params": "system",
     "ModelSystem": "model",
     "ModuleSystem": "module",
+    "Pair": "path",
     "RecurrentSystem": "recurrent",
     "System": "system",
+    "TrainingPath": "path",
     "Trajectory": "system",
     "as_system": "adapt",
     "describe_model": "describe",

@@ -3,7 +3,7 @@
 from torch import nn
 
 from rnnscope.base.errors import UnsupportedModelError
-from rnnscope.models._recurrent import Recurrent
+from rnnscope.models import Recurrent
 from rnnscope.systems.recurrent import Core
 
 CoreModule = nn.RNNBase | nn.RNNCellBase | Recurrent

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from rnnscope.base.errors import UnsupportedModelError
-from rnnscope.models._recurrent import Recurrent
+from rnnscope.models import Recurrent
 from rnnscope.systems._core import CoreModule, describe_core
 from rnnscope.systems._readings import Reading, tensors_of
 from rnnscope.systems.recurrent import Description, RecurrentSystem

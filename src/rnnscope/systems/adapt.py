@@ -9,7 +9,7 @@ from torch import nn
 
 from rnnscope.base.errors import UnsupportedModelError
 from rnnscope.base.randomness import undisturbed
-from rnnscope.models._recurrent import Recurrent
+from rnnscope.models import Recurrent
 from rnnscope.systems._assembly import Assembled, AssembledStep, as_part
 from rnnscope.systems._core import CoreModule, describe_core
 from rnnscope.systems._examination import operations, some_inputs, some_states

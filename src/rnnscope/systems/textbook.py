@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rnnscope.base.errors import require
+from rnnscope.base.settings import require_whole
 from rnnscope.systems.system import Params, System, Weights, detached, pick
 
 Rule = Callable[[Params, Tensor, Tensor], Tensor]
@@ -195,7 +196,7 @@ def lorenz(
 
     """
     require(dt > 0 and math.isfinite(dt), "dt", "a positive number", dt)
-    require(type(substeps) is int and substeps >= 1, "substeps", "a whole number of at least 1", substeps)
+    require_whole("substeps", substeps)
     return MapSystem(
         f"lorenz(dt={dt!r}, substeps={substeps})",
         partial(_lorenz, dt=dt, substeps=substeps),

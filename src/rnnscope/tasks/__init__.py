@@ -3,14 +3,19 @@
 A task's file holds a frozen dataclass ``Task`` and ``PRESETS``, the settings that go with it, by preset name.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rnnscope.base import catalogue
 from rnnscope.base.errors import unknown
 
 if TYPE_CHECKING:
+    from rnnscope.tasks._drawn import DrawnTask as DrawnTask
+    from rnnscope.tasks._task import Batches as Batches
     from rnnscope.tasks._task import ConstantInputs as ConstantInputs
-    from rnnscope.tasks._task import Task
+    from rnnscope.tasks._task import Task as Task
+
+_HOMES = {"Batches": "_task", "ConstantInputs": "_task", "DrawnTask": "_drawn", "Task": "_task"}
 
 
 def names() -> list[str]:
@@ -59,8 +64,6 @@ def preset(name: str, preset: str) -> dict[str, dict[str, Any]]:
 
 
 def __getattr__(name: str) -> Any:
-    if name == "ConstantInputs":
-        from rnnscope.tasks import _task
-
-        return _task.ConstantInputs
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

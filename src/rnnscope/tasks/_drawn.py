@@ -3,8 +3,9 @@ from dataclasses import dataclass
 
 from torch import Generator, Tensor
 
-from rnnscope.base.errors import require, require_numbers
+from rnnscope.base.errors import require_numbers
 from rnnscope.base.randomness import make_generator
+from rnnscope.base.settings import truth, whole
 from rnnscope.tasks import _task
 from rnnscope.tasks._task import Batches
 
@@ -25,11 +26,8 @@ class DrawnTask(_task.Task):
 
     def __post_init__(self) -> None:
         require_numbers(self)
-        for name in ("n_sequences", "batch_size"):
-            require_whole(self, name, 1)
-        for name in ("n_validation", "seed"):
-            require_whole(self, name, 0)
-        require(type(self.fresh) is bool, "fresh", "true or false", self.fresh)
+        whole(self, n_sequences=1, batch_size=1, n_validation=0, seed=0)
+        truth(self, "fresh")
 
     @abstractmethod
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -61,10 +59,3 @@ class DrawnTask(_task.Task):
     def input_bound(self) -> float:
         """The largest value of an input."""
         return 1.0
-
-
-def require_whole(task: _task.Task, name: str, least: int) -> None:
-    """Raise a ValueError unless the setting is a whole number of at least ``least``."""
-    value = getattr(task, name)
-    expected = "a positive whole number" if least == 1 else f"a whole number of at least {least}"
-    require(type(value) is int and value >= least, name, expected, value)

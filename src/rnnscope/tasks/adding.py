@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from rnnscope.base.settings import whole
 from rnnscope.tasks import _task
-from rnnscope.tasks._drawn import DrawnTask, require_whole
+from rnnscope.tasks._drawn import DrawnTask
 
 RIGHT_WITHIN = 0.08
 """Hochreiter & Schmidhuber count an answer as right within 0.04, of a target that is half this one."""
@@ -74,7 +75,7 @@ class Task(DrawnTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_whole(self, "length", 2)
+        whole(self, length=2)
 
     def draw(self, n: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """Numbers and marks (n, length, 2), and sums (n, 1)."""

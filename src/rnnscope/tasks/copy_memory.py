@@ -15,8 +15,9 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import one_hot
 
+from rnnscope.base.settings import whole
 from rnnscope.tasks import _task
-from rnnscope.tasks._drawn import DrawnTask, require_whole
+from rnnscope.tasks._drawn import DrawnTask
 
 PRESETS = {
     "paper": {
@@ -75,9 +76,7 @@ class Task(DrawnTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_whole(self, "n_symbols", 2)
-        for name in ("n_copied", "delay"):
-            require_whole(self, name, 1)
+        whole(self, n_symbols=2, n_copied=1, delay=1)
 
     @property
     def length(self) -> int:

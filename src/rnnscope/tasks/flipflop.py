@@ -15,6 +15,7 @@ from torch import Tensor
 
 from rnnscope.base.errors import require, require_numbers
 from rnnscope.base.randomness import make_generator
+from rnnscope.base.settings import whole
 from rnnscope.tasks import _task
 
 PRESETS = {
@@ -76,10 +77,7 @@ class Task(_task.Task):
 
     def __post_init__(self) -> None:
         require_numbers(self)
-        for name in ("n_bits", "length", "n_sequences", "batch_size"):
-            value = getattr(self, name)
-            require(type(value) is int and value > 0, name, "a positive whole number", value)
-        require(type(self.seed) is int and self.seed >= 0, "seed", "a whole number of at least 0", self.seed)
+        whole(self, n_bits=1, length=1, n_sequences=1, batch_size=1, seed=0)
         p = self.pulse_probability
         require(0 < p <= 1, "pulse_probability", "a number in (0, 1]", p)
 

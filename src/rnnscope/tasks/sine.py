@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from rnnscope.base.errors import require, require_numbers
+from rnnscope.base.settings import whole
 from rnnscope.tasks import _task
 
 PRESETS = {
@@ -77,9 +78,7 @@ class Task(_task.Task):
 
     def __post_init__(self) -> None:
         require_numbers(self)
-        for name in ("n_frequencies", "length", "batch_size", "n_probed"):
-            value = getattr(self, name)
-            require(type(value) is int and value > 0, name, "a positive whole number", value)
+        whole(self, n_frequencies=1, length=1, batch_size=1, n_probed=1)
         require(0 < self.lowest <= self.highest < math.pi, "lowest, highest", "0 < lowest <= highest < π",
                 (self.lowest, self.highest))  # fmt: skip
 

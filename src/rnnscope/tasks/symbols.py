@@ -18,8 +18,9 @@ import torch
 from torch import Generator, Tensor
 
 from rnnscope.base.errors import require
+from rnnscope.base.settings import is_whole, whole
 from rnnscope.tasks import _task
-from rnnscope.tasks._drawn import DrawnTask, require_whole
+from rnnscope.tasks._drawn import DrawnTask
 
 PRESETS = {
     "paper": {
@@ -88,12 +89,9 @@ class Task(DrawnTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("length", "window_width", "n_distractors"):
-            require_whole(self, name, 1)
-        for name in ("window_start", "gap"):
-            require_whole(self, name, 0)
+        whole(self, length=1, window_width=1, n_distractors=1, window_start=0, gap=0)
         n = self.n_classes
-        square = type(n) is int and n >= 4 and math.isqrt(n) ** 2 == n
+        square = is_whole(n, 4) and math.isqrt(n) ** 2 == n
         require(square, "n_classes", "the number of ordered pairs of 2, 3, … symbols: 4, 9, …", n)
         room = self.length - self.window_start - 2 * self.window_width
         require(room >= 0, "length", f"at least {self.length - room} steps, the end of the second window", self.length)

@@ -9,6 +9,7 @@ from typing import Any, Self
 from rnnscope import models, tasks
 from rnnscope.attractors import Orbits
 from rnnscope.base.errors import RunError, require, require_numbers, unknown
+from rnnscope.base.settings import is_number, is_whole, require_whole, whole
 
 SCHEDULES = ("constant", "steps", "one-cycle")
 
@@ -39,26 +40,17 @@ class TrainingSettings:
         require_numbers(self)
         require(isinstance(self.milestones, list | tuple), "milestones", "a list of epochs", self.milestones)
         object.__setattr__(self, "milestones", tuple(self.milestones))
-        require(
-            type(self.n_epochs) is int and self.n_epochs > 0,
-            "n_epochs",
-            "a positive whole number",
-            self.n_epochs,
-        )
+        whole(self, n_epochs=1)
         require(_positive(self.learning_rate), "learning_rate", "a positive number", self.learning_rate)
         norm = self.max_gradient_norm
         require(norm is None or _positive(norm), "max_gradient_norm", "a positive number, or none", norm)
         if self.schedule not in SCHEDULES:
             raise unknown("schedule", self.schedule, SCHEDULES)
-        require(
-            all(type(m) is int and m > 0 for m in self.milestones),
-            "milestones",
-            "positive epochs",
-            self.milestones,
-        )
+        fit = all(is_whole(epoch, 1) for epoch in self.milestones)
+        require(fit, "milestones", "positive epochs", self.milestones)
         require(0 < self.decay <= 1, "decay", "a factor in (0, 1]", self.decay)
         n = self.n_threads
-        require(n is None or (type(n) is int and n > 0), "n_threads", "a positive whole number, or none", n)
+        require(n is None or is_whole(n, 1), "n_threads", "a positive whole number, or none", n)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +108,7 @@ class Config:
         _refuse_unused(dict(asked), str(tables["training"].get("schedule", "constant")))
         seed = given.get("seed", 0) if seed is None else seed
         assert seed is not None
-        require(type(seed) is int and seed >= 0, "seed", "a whole number of at least 0", seed)
+        require_whole("seed", seed, 0)
         device = str(device or given.get("device", "cpu"))
         tables["task"] = {**tables["task"], "name": task}
         tables["model"] = {**tables["model"], "name": model}
@@ -128,12 +120,8 @@ class Config:
         model = models.settings(self.model["name"], **self._model_settings())
         Orbits.from_settings(self.orbits)
         every = self.recording.get("every")
-        require(
-            every is None or (type(every) is int and every > 0),
-            "recording.every",
-            "a positive whole number",
-            every,
-        )
+        if every is not None:
+            require_whole("recording.every", every)
         return type(self)(
             task={"name": self.task["name"], **asdict(task)},
             model={"name": self.model["name"], **asdict(model)},
@@ -279,4 +267,4 @@ def flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+    return is_number(value) and value > 0

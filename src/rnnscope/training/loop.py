@@ -15,10 +15,10 @@ from torch import Tensor, nn
 from rnnscope.base.errors import FolderTakenError, RunError, TrainingDivergedError, require
 from rnnscope.base.randomness import seeded
 from rnnscope.base.threads import torch_threads
-from rnnscope.models._network import SequenceNetwork
+from rnnscope.models import SequenceNetwork
 from rnnscope.runs.folder import is_run, refuse_existing, without_none
 from rnnscope.runs.run import Run
-from rnnscope.tasks._task import Batches, Task
+from rnnscope.tasks import Batches, Task
 from rnnscope.training.checkpoint import NAME, Progress, load_checkpoint, save_checkpoint
 from rnnscope.training.config import Config, TrainingSettings, flat
 from rnnscope.training.recorder import Recorder

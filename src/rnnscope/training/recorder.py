@@ -19,16 +19,15 @@ from rnnscope.runs.folder import (
     refuse_existing,
     refuse_to_replace,
     replace_run,
-    snapshot_due,
 )
 from rnnscope.runs.given import check_given
 from rnnscope.runs.objectives import write_objective
 from rnnscope.runs.run import Run
+from rnnscope.runs.schedule import snapshot_due, snapshot_interval
 from rnnscope.runs.sequences import write_sequences
 from rnnscope.smoothness import Objective
 from rnnscope.systems import described, unwrapped
 
-EVERY_EPOCH_BELOW = 1_000_000  # parameters
 _RESERVED = ("step", "epoch", "crc")
 
 
@@ -108,7 +107,7 @@ class Recorder:
         )
         n_parameters = sum(p.numel() for p in self.model.parameters())
         self.bytes_per_snapshot = sum(t.numel() * t.element_size() for t in self._tensors().values())
-        self.every = every or (1 if n_parameters < EVERY_EPOCH_BELOW else None)
+        self.every = snapshot_interval(every, n_parameters)
         self._optimizer_steps = 0
         self._hook = optimizer.register_step_post_hook(self._count) if optimizer is not None else None
         self._calls = self._last_step = 0

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rnnscope.base.errors import RnnscopeError, RunError, TrainingDivergedError, require
+from rnnscope.base.settings import require_whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.execution import run_apart
 from rnnscope.runs.scalars import last_epoch
@@ -104,7 +105,7 @@ def fit_several(
         RunError: something that is not a run of these settings is in the way; nothing was begun.
 
     """
-    require(type(n_workers) is int and n_workers >= 1, "workers", "a positive whole number", n_workers)
+    require_whole("workers", n_workers)
     for config in trainings.values():
         choose_device(config.device)
     several = _Several(trainings, on_end, on_progress, overwrite=overwrite)

@@ -42,6 +42,7 @@ def train_integrator(model: str, seed: int = 0, n_steps: int = 4000) -> torch.nn
         network = models.build(model, input_size=1, output_size=1, hidden_size=SIZE, seed=seed)
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps)
+        loss = torch.tensor(torch.nan)
         for _ in range(n_steps):
             inputs, targets = integrator_data(64, 80)
             optimizer.zero_grad()
