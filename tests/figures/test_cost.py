@@ -161,7 +161,7 @@ def test_the_surface_has_a_named_height_with_its_own_numbers_and_the_path(path, 
     recorded = rs.figures.cost_surface(path, backend="recording")
     (panel,) = recorded.sheet.panels
     assert panel.z is not None
-    assert panel.z.label == "cost"
+    assert panel.z.label == "cost V(θ)"
     assert panel.z.ticks
     assert {float(words) for _, words in panel.z.ticks} == {float(f"{10**at:.6g}") for at, _ in panel.z.ticks}
     (way,) = recorded.marks(Path3D)

@@ -12,6 +12,7 @@ from rnnscope.figures._columns import MAX_COLUMNS, make_columns
 
 OTHERS = (
     "compare-orbits",  # of several runs
+    "branches",  # of bifurcations, see tests/findings
     "phase-portrait", "state-plane",  # of states, which are not kept by default
     "cost-line", "cost-plane", "cost-surface", "curvature", "growth", "sensitivity",  # of the cost, see test_cost.py
     "accuracy", "attractor-counts", "claims", "error-horizon", "frequency-in-out",  # of studies

@@ -258,6 +258,7 @@ def test_figures_by_name():
         "accuracy",
         "attractor-counts",
         "attractor-map",
+        "branches",
         "claims",
         "compare-orbits",
         "cost-line",

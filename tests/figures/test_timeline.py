@@ -1,5 +1,6 @@
 """The timeline: tracks of a run on one axis of epochs, which there are, and which command measures what is missing."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import rnnscope as rs
 from rnnscope.base.errors import RunError
 from rnnscope.figures import sheet as s
 from rnnscope.figures import tracks
+from rnnscope.figures.renderers import render
 from rnnscope.systems import TrainingPath, textbook
 
 EVERYTHING = [
@@ -132,6 +134,41 @@ def test_a_track_that_was_not_measured_names_the_command(run, name):
     probe = tracks.load(name).SOURCES[0]
     with pytest.raises(RunError, match=f"Measure them: rnnscope probe {probe}"):
         rs.figures.timeline(run, tracks=["loss", name])
+
+
+@pytest.mark.parametrize("backend", ["matplotlib", "plotly", "recording"])
+def test_events_of_a_track_go_through_the_panels_of_all(run, backend):
+    view = tracks.View(paper=backend == "matplotlib")
+    loss = tracks.load("loss").track(run.scalars, view)
+    births = s.Event(np.array([10.0, 20.0]), ["birth", "death"], role="direction")
+    cost = tracks.load("cost").track(run.stored["smoothness"], view)
+    figure = render(tracks.stack({"": [loss, replace(cost, events=(births,))]}, view), backend)
+    if backend == "recording":
+        drawn = [figure.marks(s.Event, row=row) for row in (0, 1)]
+        assert [[list(event.x) for event in events] for events in drawn] == [[[10, 20]], [[10, 20]]]
+        assert [list(events[0].words) for events in drawn] == [["birth", "death"], []]
+    elif backend == "matplotlib":
+        assert [text.get_text() for text in figure.axes[0].texts] == ["birth", "death"]
+        assert [sum(list(line.get_xdata()) == [10, 10] for line in axes.get_lines()) for axes in figure.axes] == [1, 1]
+    else:
+        assert [shape.x0 for shape in figure.layout.shapes] == [10, 20, 10, 20]
+
+
+def test_a_run_of_one_epoch_has_an_axis_with_room(run, scalars):
+    run.stored.clear()
+    run.scalars = scalars(1)
+    for backend in ("matplotlib", "plotly", "recording"):
+        assert rs.figures.timeline(run, backend=backend) is not None
+    assert rs.figures.timeline(run, backend="recording").sheet.panels[0].x.range == (0.5, 1.5)
+
+
+def test_exponents_at_other_inputs_are_left_out_and_refused_by_name(run, attractors):
+    found = attractors(n_epochs=12, n_inputs=4)
+    run.stored["attractors"] = found.assign_coords(input_value=found["input_value"] + 1)
+    labels = [panel.y.label for panel in rs.figures.timeline(run, backend="recording").sheet.places.values()]
+    assert labels == ["loss", "output y", "input frequency ω (rad/step)", "λmax(∇²V)"]
+    with pytest.raises(ValueError, match="tracks: expected what was measured at the inputs shown, came 'exponents'"):
+        rs.figures.timeline(run, tracks=["orbits", "exponents"])
 
 
 def test_wrong_names_are_named(run):

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+_MOST = 1e280  # beyond, float64 has no room for the ends of an axis
 Scale = Literal["linear", "log"]
 Shape = Literal["circle", "square", "triangle-up", "triangle-down", "diamond", "cross", "x", "tick", "dot"]
 Dash = Literal["solid", "dashed", "dotted"]
@@ -232,9 +233,9 @@ class Axis:
         known = known[np.isfinite(known) & ((known > 0) | (scale == "linear"))]
         if not known.size:
             return cls(label, scale, (0.1 if scale == "log" else 0.0, 1.0), **settings)
-        low, high = float(known.min()), float(known.max())
+        low, high = np.clip([known.min(), known.max()], -_MOST, _MOST).tolist()
         if scale == "log":
-            room = max(1.1, (high / low) ** 0.03)
+            room = max(1.1, 10 ** (0.03 * float(np.log10(high) - np.log10(low))))
             return cls(label, "log", (low / room, high * room), **settings)
         room = 0.05 * (high - low) or 0.05 * max(abs(high), 1.0)
         return cls(label, range=(low - room, high + room), **settings)
@@ -246,7 +247,8 @@ class Panel:
 
     ``height`` is in inches on paper; a screen shows 200 pixels for each. ``title`` stands above the panel in bold,
     under it ``heading``, what it shows (left to the menu, of an option), and ``remark``, what it does not. A panel with
-    depth is seen from ``view`` (elevation and azimuth in degrees), nearer by ``zoom``, with the proportions ``aspect``.
+    depth is seen from ``view`` (elevation and azimuth in degrees) and has the proportions ``aspect``; a ``zoom``
+    below 1 leaves more room for the words around it.
 
     Raises:
         ValueError: signs at the edge of a panel whose value axis has no range.

@@ -15,6 +15,7 @@ from rnnscope.figures.sheet import Axis, Density, Edge, Line, Mark, Panel, Point
 if TYPE_CHECKING:
     import xarray
 
+_FEW = 100  # minima, each of which is seen by itself
 _N_BINS = 160  # of the outputs: the lines of a periodic orbit are fine
 _DIRECTIONS = {
     "gradient": "along the gradient",
@@ -64,9 +65,8 @@ def _sheet(data: "xarray.Dataset", output: int) -> Sheet:
     settings = json.loads(str(data.attrs.get("settings", "{}"))).get("settings", {})
     along = _DIRECTIONS.get(settings.get("direction"))
     s = data["s"].values
-    x = Axis(
-        f"place s {along}, in norms of θ" if along else "place along the line s", range=(s.min(), s.max()), shared="s"
-    )
+    label = f"place s {along}, in norms of θ" if along else "place along the line s"
+    x = Axis(label, range=(s.min(), s.max()), shared="s", n_ticks=5)
     panels = [_orbit(data, output, x)] if "orbit" in data else []
     return Sheet((*panels, _cost(data, x, "θ" if along else "s = 0", row=len(panels))))
 
@@ -98,7 +98,15 @@ def _cost(data: "xarray.Dataset", x: Axis, origin: str, *, row: int) -> Panel:
 
     marks: list[Mark] = [Reference(0.0, "x", "dotted", role="reference", name=origin)] if at.size else []
     marks.append(Line(s, shown, weight="fine", **told(np.arange(len(s)), "")))
-    marks.append(Points(s[minima], shown[minima], role="rests", size=0.45, **told(minima, "minimum at ")))
+    marks.append(
+        Points(
+            s[minima],
+            shown[minima],
+            role="rests",
+            size=0.8 if minima.size < _FEW else 0.45,
+            **told(minima, "minimum at "),
+        )
+    )
     at = np.setdiff1d(at, below)
     marks.append(Points(s[at], shown[at], role="direction", filled=False, size=1.5, **told(at, f"{origin}: ")))
     if below.size:
@@ -112,8 +120,8 @@ def _axis(cost: np.ndarray, origin: np.ndarray) -> Axis:
     """Logarithmic where costs are positive; a single cost far below all others, but that of the origin, has no room."""
     known = cost[np.isfinite(cost)]
     whole = log_range(cost)
-    if whole is None or (known < 0).any():
+    if whole is None or whole[1] < 1e-290 or (known < 0).any():
         return Axis.over("cost", cost)
     usual = 0.5 * float(np.quantile(known[known > 0], 0.002))
     least = [float(each) for each in cost[origin] if each >= whole[0]]
-    return Axis("cost", "log", (max(whole[0], min([usual, *least])) / 1.2, 1.2 * whole[1]))
+    return Axis("cost", "log", (max(whole[0], min([usual, *least])) / 1.2, min(1.2 * whole[1], 1e308)))

@@ -43,7 +43,7 @@ def _sheet(plane: Plane) -> Sheet:
         said: dict[str, Any] = {"facts": {"epoch": epochs}, "hover": "epoch {epoch:.0f}"}
         marks.append(Path3D(x, y, above, role="path", **said))
     x_axis, y_axis = (Axis(label, n_ticks=4) for label in plane.labels)
-    z_axis = Axis("cost", range=plane.limits, ticks=plane.ticks)
-    panel = Panel(tuple(marks), x_axis, y_axis, z_axis, height=2.4, view=(42, -62), zoom=0.83)
+    z_axis = Axis("cost V(θ)", range=plane.limits, ticks=plane.ticks)
+    panel = Panel(tuple(marks), x_axis, y_axis, z_axis, height=2.4, view=(42, -62), zoom=0.83, aspect=(1.7, 1.36, 0.82))
     keys = (key("path of training", "path", sign=Line),) if plane.path is not None else ()
     return Sheet((panel,), legend=keys, colours=plane.colours())

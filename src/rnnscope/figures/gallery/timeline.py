@@ -103,7 +103,9 @@ def _sheet(
     if paper and inputs is None and view.like is not None:
         view = replace(view, positions=[view.positions[view.middle]])
     made = {name: modules[name].track(data, view) for name, data in found.items()}
-    return stack({"": [track for track in made.values() if track.known or names is not None]}, view)
+    elsewhere = [name for name, track in made.items() if not track.panels and names is not None]
+    require(not elsewhere, "tracks", "what was measured at the inputs shown", ", ".join(elsewhere))
+    return stack({"": [track for track in made.values() if track.panels and (track.known or names is not None)]}, view)
 
 
 def _data(run: "Run", sources: Sequence[str], known: dict[str, Any], *, wanted: bool) -> Any:

@@ -69,7 +69,7 @@ def _sheet(orbits: "xarray.Dataset", positions: list[int], output: int) -> Sheet
         )
         label = value_label(orbits, output) if row == len(positions) // 2 else ""
         words = input_words(orbits, position, short=row > 0) + _diverged(samples, position)
-        panels.append(Panel(lines, x, Axis(label, range=limits), row=row, height=0.75, heading=words))
+        panels.append(Panel(lines, x, Axis(label, range=limits, shared="value"), row=row, height=0.75, heading=words))
     return Sheet(tuple(panels))
 
 

@@ -127,7 +127,7 @@ def _turn(axes: Any, panel: s.Panel) -> None:
         axis._axinfo["grid"].update(color=theme.colour("grid"), linewidth=0.4)  # there is no public way
     axes.tick_params(pad=-3, labelsize=6.5)
     axes.tick_params(axis="z", pad=0)
-    for axis, near in ((axes.xaxis, -3), (axes.yaxis, -5), (axes.zaxis, -6)):
+    for axis, near in ((axes.xaxis, -3), (axes.yaxis, -5), (axes.zaxis, -3)):
         axis.labelpad = near
 
 

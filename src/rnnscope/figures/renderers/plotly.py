@@ -177,18 +177,14 @@ def _numbers(axis: s.Axis) -> dict[str, Any]:
 
 def _scene(panel: s.Panel, depth: s.Axis) -> dict[str, Any]:
     elevation, azimuth = np.radians(panel.view)
-    eye = (
-        1.85
-        / panel.zoom
-        * np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
-    )
+    eye = 1.85 * np.array([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)])
     look = {"gridcolor": "#9a9fa6", "linecolor": _GREY, "zeroline": False, "showbackground": False, "showspikes": False}
     axes = {
         f"{name}axis": {"title": {"text": lines_of(axis.label)}, "tickfont": {"size": 11}, **look, **_numbers(axis)}
         for name, axis in (("x", panel.x), ("y", panel.y), ("z", depth))
     }
     camera = {"eye": dict(zip("xyz", eye.tolist(), strict=True)), "center": {"x": 0, "y": 0, "z": -0.1}}
-    aspect = dict(zip("xyz", panel.aspect, strict=True))
+    aspect = {name: panel.zoom * side for name, side in zip("xyz", panel.aspect, strict=True)}
     camera |= {"projection": {"type": "orthographic"}}
     return axes | {"camera": camera, "aspectmode": "manual", "aspectratio": aspect, "dragmode": "turntable"}
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rnnscope.base import catalogue
 from rnnscope.base.errors import unknown
 from rnnscope.figures import theme
-from rnnscope.figures.sheet import Axis, Choice, Mark, Panel, Sheet
+from rnnscope.figures.sheet import Axis, Choice, Event, Mark, Panel, Sheet
 from rnnscope.findings.reading import by_step, choose_inputs, epoch_label, input_words, looked_at, same_input
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Track:
 
     ``extent`` is the first and the last epoch that it stands for. What was not measured at every epoch is told by
     ``source``, its probe, at how many it was ``looked_at`` and how many the run has, and the label of its axis alone.
-    ``known`` is False where there is not a number to draw.
+    ``known`` is False where there is not a number to draw. ``events`` go through the panels of all tracks.
     """
 
     panels: tuple[Panel, ...]
@@ -57,6 +57,7 @@ class Track:
     looked_at: tuple[int, int] = (0, 0)
     epoch_label: str = "epoch"
     known: bool = True
+    events: tuple[Event, ...] = ()
 
     @classmethod
     def of(
@@ -73,7 +74,11 @@ class Track:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What tracks share: the inputs chosen, as positions in ``like``, and on paper no menu of them."""
+    """What tracks share: the inputs chosen, as positions in ``like``, and on paper no menu of them.
+
+    ``settings`` are those of the figure: ``output`` and ``value_range`` of the orbits, ``equal_axes`` of columns,
+    ``n_exponents``, and ``alone`` where the track is all that the figure shows.
+    """
 
     like: "xarray.Dataset | None" = None
     positions: Sequence[int] = ()
@@ -123,15 +128,19 @@ def stack(columns: Mapping[str, Sequence[Track]], view: View) -> Sheet:
     """Tracks one under the other on the same axis of epochs, a column for each title."""
     tracks = [track for column in columns.values() for track in column]
     low, high = min(track.extent[0] for track in tracks), max(track.extent[1] for track in tracks)
+    low, high = (low, high) if low < high else (low - 0.5, high + 0.5)
     panels: list[Panel] = []
     for at, (title, column) in enumerate(columns.items()):
         label, row = _epoch_label(column), 0
+        events = [event for track in column for event in track.events]
         for track in column:
             x = Axis(label, range=(low, high), shared="epoch")
             for panel in track.panels:
-                top = {"title": title} if row + panel.row == 0 else {}
-                panels.append(replace(panel, x=x, row=row + panel.row, column=at, **top))
-            row += 1 + max(panel.row for panel in track.panels)
+                first = row + panel.row == 0
+                through = events if first else [replace(event, words=()) for event in events]
+                own: dict[str, Any] = {"marks": (*panel.marks, *through)} | ({"title": title} if first else {})
+                panels.append(replace(panel, x=x, row=row + panel.row, column=at, **own))
+            row += 1 + max((panel.row for panel in track.panels), default=-1)
     keys = [mark for panel in panels for mark in panel.marks] + [mark for track in tracks for mark in track.legend]
     bare = tuple(replace(panel, marks=tuple(replace(mark, name="") for mark in panel.marks)) for panel in panels)
     return Sheet(bare, legend=_merged([mark for mark in keys if mark.name]), menu=view.menu)

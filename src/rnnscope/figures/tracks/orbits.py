@@ -28,7 +28,8 @@ def track(orbits: "xarray.Dataset", view: View) -> Track:
     like = view.like if view.like is not None else orbits
     positions = [same_input(orbits, like, position) for position in view.positions]
     chosen = [position for position in positions if position is not None]
-    limits = view.settings.get("value_range") or samples.value_range(chosen)
+    given = view.settings.get("value_range")
+    limits = samples.value_range(chosen) if given is None else given
     require(limits[0] < limits[1], "value_range", "a lowest value below the highest", limits)
     dense = samples.count_moving(chosen) > MAX_POINTS
     shared = "orbits" if view.settings.get("equal_axes", True) else ""
