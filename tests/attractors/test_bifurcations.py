@@ -11,6 +11,8 @@ import xarray as xr
 from torch import Tensor
 
 from rnnscope.attractors import Bifurcations
+from rnnscope.base.probe import Given
+from rnnscope.runs import Run
 from rnnscope.systems import TrainingPath, as_system, textbook
 from rnnscope.systems.system import Params
 from rnnscope.systems.textbook import MapSystem
@@ -238,3 +240,37 @@ def test_equal_snapshots_single_ones_and_weights_that_are_not_finite():
         Bifurcations().measure(TrainingPath(system, [nan], (0,)))
     with pytest.raises(TypeError, match="TrainingPath"):
         Bifurcations().measure(system)  # type: ignore[arg-type]
+
+
+def test_an_interrupted_measurement_goes_on_where_it_was(tmp_path, monkeypatch):
+    values = [2.6, 2.9, 3.2, 3.5, 3.6, 3.83, 3.84]
+    path = along(textbook.logistic(), "r", values)
+    probe = Bifurcations(starts=[[0.3]])
+    whole = probe.measure(path)
+    monkeypatch.setattr("rnnscope.attractors.bifurcations._KEEP_EVERY", 0.0)
+
+    def interrupt(n_done: int, n: int) -> None:
+        if n_done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        probe.measure_given(path, Given(None, progress=interrupt, scratch=tmp_path))
+    assert [file.name for file in tmp_path.iterdir()] == ["followed.npz"]
+    monkeypatch.setattr(Bifurcations, "_seed", None)  # nothing is looked for once more
+    again = probe.measure_given(path, Given(None, scratch=tmp_path))
+    xr.testing.assert_identical(again, whole)
+
+
+def test_what_cannot_be_read_is_followed_anew(tmp_path):
+    path = along(textbook.logistic(), "r", [2.6, 2.9, 3.2])
+    (tmp_path / "followed.npz").write_bytes(b"cut short")
+    found = Bifurcations(starts=[[0.3]]).measure_given(path, Given(None, scratch=tmp_path))
+    assert (found["event_kind"] == NAMES.index("flip")).sum() == 1
+
+
+def test_a_run_is_followed_through_all_its_snapshots(run_copy):
+    found = run_copy.probe("bifurcations", n_starts=4, n_searches=4, n_seeds=2, n_steps=100)
+    assert found["snapshot_epoch"].values.tolist() == run_copy.epochs.tolist()
+    assert found.sizes["input"] == len(run_copy.held_inputs.values)
+    assert ((found["index"] >= 0).any("branch")).all().item()
+    assert Run(run_copy.path).dataset("bifurcations").identical(found)

@@ -1,5 +1,6 @@
 """Bifurcations: fixed points and cycles followed through training, and what happens to them on the way."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ import torch
 import xarray as xr
 
 from rnnscope.attractors.following.branches import Follower
+from rnnscope.attractors.following.keeping import keep, recall
 from rnnscope.attractors.following.seeding import seeds_at
 from rnnscope.attractors.following.table import table
 from rnnscope.attractors.map_probe import MapProbe, begin, completed, held_inputs, with_starts
@@ -21,6 +23,8 @@ from rnnscope.base.settings import whole
 from rnnscope.base.threads import torch_threads
 from rnnscope.systems import TrainingPath
 from rnnscope.systems.system import Params
+
+_KEEP_EVERY = 5.0  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +108,13 @@ class Bifurcations(MapProbe[TrainingPath]):
         return self.measure_given(path, Given(sequences))
 
     def measure_given(self, subject: TrainingPath, given: Given[Any]) -> xr.Dataset:
-        """What a run calls: reports how many segments are done."""
-        path = subject
-        if not isinstance(path, TrainingPath):
-            raise TypeError(f"path: expected a TrainingPath, the network at its snapshots, came {type(path).__name__}")
+        """What a run calls: tells how many segments are done, and goes on where an earlier call was interrupted."""
+        if not isinstance(subject, TrainingPath):
+            came = type(subject).__name__
+            raise TypeError(f"path: expected a TrainingPath, the network at its snapshots, came {came}")
         if self.starts is None:
-            return with_starts(self, given.data).measure_given(path, given)
+            return with_starts(self, given.data).measure_given(subject, given)
+        path = subject
         finite = [k for k, point in enumerate(path.points) if _is_finite(point)]
         require(bool(finite), "path", "a snapshot with finite weights", f"none among {len(path.points)}")
         system, _ = begin(self, path.system.at(path.points[finite[0]]), 1, given.data, derivatives=True)
@@ -118,22 +123,50 @@ class Bifurcations(MapProbe[TrainingPath]):
         snapshots = _Converted(path.points, finite, system.dtype)
         with torch.no_grad(), torch_threads(N_THREADS):
             follower = Follower(system, snapshots, inputs)
-            generator = make_generator(self.seed, self.name)
-            for k in sorted({round(at) for at in np.linspace(0, len(finite) - 1, min(self.n_seeds, len(finite)))}):
-                at, starts = begin(self, system.at(snapshots[k]), self.n_starts, given.data, derivatives=False)
-                for seed in seeds_at(
-                    at,
-                    inputs,
-                    starts,
-                    n_steps=self.n_steps,
-                    n_searches=self.n_searches,
-                    longest_period=self.longest_period,
-                    generator=generator,
-                ):
-                    follower.add(k, seed.input, seed.period, seed.state)
-            follower.run(given.progress)
+            notebook = _Notebook(follower, given)
+            if not notebook.recalled():
+                self._seed(follower, given.data)
+            follower.run(notebook.note)
             dataset = table(follower, given_inputs, path.steps, finite)
         return completed(self, dataset, system)
+
+    def _seed(self, follower: Follower, sequences: Any) -> None:
+        """Begin branches at some snapshots."""
+        n, generator = len(follower.snapshots), make_generator(self.seed, self.name)
+        for k in sorted({round(at) for at in np.linspace(0, n - 1, min(self.n_seeds, n))}):
+            system = follower.system.at(follower.snapshots[k])
+            system, starts = begin(self, system, self.n_starts, sequences, derivatives=False)
+            for seed in seeds_at(
+                system,
+                follower.inputs,
+                starts,
+                n_steps=self.n_steps,
+                n_searches=self.n_searches,
+                longest_period=self.longest_period,
+                generator=generator,
+            ):
+                follower.add(k, seed.input, seed.period, seed.state)
+
+
+class _Notebook:
+    """Keeps what was followed in the scratch folder of a measurement, every few seconds, and tells of its progress."""
+
+    def __init__(self, follower: Follower, given: Given[Any]):
+        self.follower, self.progress = follower, given.progress
+        self.path = None if given.scratch is None else given.scratch / "followed.npz"
+        self.kept = time.monotonic()
+
+    def recalled(self) -> bool:
+        """Whether an earlier, interrupted measurement has left something to go on from."""
+        return self.path is not None and recall(self.follower, self.path)
+
+    def note(self, n_done: int, n: int) -> None:
+        """After each segment."""
+        if self.progress is not None:
+            self.progress(n_done, n)
+        if self.path is not None and time.monotonic() - self.kept > _KEEP_EVERY:
+            keep(self.follower, self.path)
+            self.kept = time.monotonic()
 
 
 class _Converted(Sequence[Params]):

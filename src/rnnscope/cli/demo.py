@@ -45,8 +45,10 @@ def demo(
     tell(recorded, orbits, facts)
     err.print(f"{time.perf_counter() - began:.0f} s")
     out.print(f"report: {files[0]}")
-    if not recorded.has("attractors"):
-        out.print(f"next: rnnscope probe attractors {path} --epochs 20, then rnnscope report {path} -o {files[0]}")
+    further = [f"attractors {path} --epochs 20"] * (not recorded.has("attractors"))
+    further += [f"bifurcations {path}"] * (not recorded.has("bifurcations"))
+    for probe in further:
+        out.print(f"next: rnnscope probe {probe}, then rnnscope report {path} -o {files[0]}")
 
 
 def measure(run: "Run", workers: int) -> "tuple[xarray.Dataset, xarray.Dataset]":

@@ -120,9 +120,10 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
         under_main = orbits is not None and not alike
         if orbits is not None and summary is not None:
             figures[f"main-{at}"] = mains[at]
-            told = _KINDS if limits[at] is None or alike else _LIMIT_SETS
-            told += _CURVATURE if run.has("smoothness") and not alike else ""
-            view.figures.append((f"main-{at}", _MAIN_CAPTION.format(told)))
+            tracks = _KINDS if limits[at] is None or alike else _LIMIT_SETS
+            if not alike:
+                tracks += _EVENTS * ("bifurcations" in told[at]) + _CURVATURE * run.has("smoothness")
+            view.figures.append((f"main-{at}", _MAIN_CAPTION.format(tracks)))
             _add_cost(run, at, view, figures)
             if orbits.sizes["time"] >= 2:
                 figures[f"tunnel-{at}"] = drawing.tunnel(orbits, backend="plotly")
@@ -141,6 +142,9 @@ def _gather(runs: "list[Run]") -> "tuple[list[View], dict[str, go.Figure], list[
             figures[f"loss-{at}"] = drawing.loss(run.scalars, backend="plotly")
             view.figures.append((f"loss-{at}", "Loss over training."))
             _add_cost(run, at, view, figures)
+        if "bifurcations" in told[at]:
+            figures[f"branches-{at}"] = drawing.branches(told[at]["bifurcations"], backend="plotly")
+            view.figures.append((f"branches-{at}", _BRANCHES_CAPTION))
         for name, figure, caption in _limit_figures(limits[at], apart=not under_main):
             figures[f"{name}-{at}"] = figure
             view.figures.append((f"{name}-{at}", caption))
@@ -187,6 +191,9 @@ _LIMIT_SETS = (
     "several; at the input chosen, the leading Lyapunov exponents with bands of one standard error (small differences "
     "neither grow nor die out at the dashed line, 0)"
 )
+_EVENTS = (
+    "; bifurcations of fixed points and cycles at every input, open and small where all that they concern is unstable"
+)
 _CURVATURE = "; the largest eigenvalue of the Hessian of the cost, a ring where its residual is above 0.01"
 _MAP_CAPTION = (
     "Limit sets at every input, epoch by epoch. A cell is divided by the share of the starts that come to each of them "
@@ -199,6 +206,11 @@ _EXPONENTS_CAPTION = (
 _MULTIPLIERS_CAPTION = (
     "Leading multipliers μ of fixed points and cycles in the complex plane, at the input chosen in the menu and the "
     "epoch of the slider; all other epochs faintly behind, coloured by epoch. Stability ends at the circle |μ| = 1."
+)
+_BRANCHES_CAPTION = (
+    "Output at every fixed point and cycle that was followed, at the input chosen in the menu: solid where it is "
+    "stable, dashed where it is not, with a sign at every bifurcation, open and small where all that it concerns is "
+    "unstable. Of a cycle one point is drawn."
 )
 _TUNNEL_CAPTION = (
     "The same orbits at a middle input in the plane of the output and its change in one step, epoch behind epoch: a "

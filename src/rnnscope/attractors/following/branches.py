@@ -1,7 +1,7 @@
 """Branches of fixed points and cycles, stable or not, followed through all snapshots in both directions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
@@ -14,7 +14,6 @@ from rnnscope.attractors.following.corrector import Branchlet, Corrected, Node, 
 from rnnscope.attractors.following.crossings import Crossing, LostError, crossings
 from rnnscope.attractors.following.events import Event, event_of
 from rnnscope.attractors.following.segment import Segment
-from rnnscope.base.probe import Progress
 from rnnscope.systems import System
 from rnnscope.systems.system import Params
 
@@ -58,11 +57,11 @@ class Follower:
         self.system, self.snapshots, self.inputs = system, snapshots, inputs
         self.branches: dict[int, Branch] = {}
         self.events: list[Event] = []
-        self._alias: dict[int, int] = {}
+        self.joined: dict[int, int] = {}
         self._there: dict[int, set[int]] = defaultdict(set)  # branches by snapshot
         self._pending: dict[int, dict[int, set[int]]] = {+1: defaultdict(set), -1: defaultdict(set)}
-        self._ended: set[tuple[int, int]] = set()  # (branch, segment) in which it ends
-        self._n_made = 0
+        self.ended: set[tuple[int, int]] = set()  # (branch, segment) in which it ends
+        self.n_made = 0
 
     # -- what is known
 
@@ -100,15 +99,16 @@ class Follower:
         found = self.known(k, input, period, node.state)
         if found is not None:
             return found
-        branch = Branch(self._n_made, input, period)
-        self._n_made += 1
+        branch = Branch(self.n_made, input, period)
+        self.n_made += 1
         self.branches[branch.id] = branch
-        self._put(branch, k, node)
+        self.put(branch, k, node)
         for direction in directions:
             self._pending[direction][k].add(branch.id)
         return branch.id
 
-    def _put(self, branch: Branch, k: int, node: Node) -> None:
+    def put(self, branch: Branch, k: int, node: Node) -> None:
+        """The node of a branch at snapshot k."""
         branch.nodes[k] = node.kept
         self._there[k].add(branch.id)
 
@@ -119,28 +119,37 @@ class Follower:
         first = min(k, len(self.snapshots) - 2)
         return Segment(self.system, self.snapshots[first], self.snapshots[first + 1]), float(k - first)
 
+    def wait(self, direction: int, k: int, id: int) -> None:
+        """A branch is to be followed from snapshot k, forwards (1) or backwards (-1)."""
+        self._pending[direction][k].add(id)
+
+    def pending(self) -> list[tuple[int, int, int]]:
+        """What is still to be followed: (direction, snapshot, branch)."""
+        waiting = self._pending.items()
+        return [(direction, k, id) for direction, by_k in waiting for k, ids in by_k.items() for id in sorted(ids)]
+
     def resolved(self, id: int) -> int:
         """The id of a branch that may have been joined to another."""
-        while id in self._alias:
-            id = self._alias[id]
+        while id in self.joined:
+            id = self.joined[id]
         return id
 
     # -- following
 
-    def run(self, progress: Progress | None = None) -> None:
+    def run(self, done: Callable[[int, int], None] | None = None) -> None:
         """Follow everything that is pending, forwards and backwards, until nothing is left.
 
-        ``progress`` is called with the segments done and all there are, in the first sweep, which takes most of it.
+        ``done`` is called after each segment with how many of the first sweep are done, and how many there are. What
+        this object holds is then whole; in between it is not.
         """
         last, first = len(self.snapshots) - 1, True
         while any(ids for by_k in self._pending.values() for ids in by_k.values()):
-            for k in range(last):
-                self._cross(k, +1)
-                if progress is not None and first:
-                    progress(k + 1, last)
+            for direction, segments in ((+1, range(last)), (-1, range(last - 1, -1, -1))):
+                for k in segments:
+                    self._cross(k, direction)
+                    if done is not None:
+                        done(k + 1 if first and direction > 0 else last, last)
             first = False
-            for k in range(last, 0, -1):
-                self._cross(k - 1, -1)
             for direction, end in ((+1, last), (-1, 0)):
                 self._pending[direction].pop(end, None)
 
@@ -151,7 +160,7 @@ class Follower:
         rows = [
             self.branches[id]
             for id in sorted(pending)
-            if there not in self.branches[id].nodes and (id, k) not in self._ended
+            if there not in self.branches[id].nodes and (id, k) not in self.ended
         ]
         if not rows:
             return
@@ -178,7 +187,7 @@ class Follower:
         for a, b in self._doubles(rows, new):
             careful[a] = careful[b] = True
         for at, (row, node) in enumerate(zip(rows, new, strict=True)):
-            if self.resolved(row.id) != row.id or (row.id, k) in self._ended or there in row.nodes:
+            if self.resolved(row.id) != row.id or (row.id, k) in self.ended or there in row.nodes:
                 continue
             branchlet = Branchlet(segment, inputs[at][None], row.period)
             left = _moved(row.nodes[here], start)
@@ -229,7 +238,7 @@ class Follower:
     def _arrive(self, branch: Branch, k: int, node: Node, direction: int) -> None:
         other = self.known(k, branch.input, branch.period, node.state, without=branch.id)
         if other is None:
-            self._put(branch, k, node)
+            self.put(branch, k, node)
             self._pending[direction][k].add(branch.id)
             return
         self._join(branch, self.branches[other])
@@ -241,8 +250,8 @@ class Follower:
             kept.nodes.setdefault(k, node)
             self._there[k].discard(gone.id)
             self._there[k].add(kept.id)
-        self._alias[gone.id] = kept.id
-        self._ended |= {(kept.id, k) for id, k in self._ended if id == gone.id}
+        self.joined[gone.id] = kept.id
+        self.ended |= {(kept.id, k) for id, k in self.ended if id == gone.id}
         for by_k in self._pending.values():
             for ids in by_k.values():
                 if gone.id in ids:
@@ -263,8 +272,8 @@ class Follower:
             return
         if met.end is not None:  # beyond a fold it is another branch, whichever way it leaves
             partner = self._take(k + (met.end.s == 1), row.input, row.period, met.end, (1 if met.end.s == 1 else -1,))
-            self._ended.add((partner, k))
-        self._ended.add((row.id, k))
+            self.ended.add((partner, k))
+        self.ended.add((row.id, k))
         self._tell(branchlet, k, row, met.crossings, partner)
         if met.lost is not None:
             self.events.append(_lost(branchlet, k, row, met, direction))
@@ -320,7 +329,7 @@ class Follower:
                     continue
                 forwards = met.end.s == 1
                 id = self._take(k + forwards, row.input, period, met.end, (1 if forwards else -1,))
-                self._ended.add((id, k))
+                self.ended.add((id, k))
                 self._tell(onto, k, self.branches[id], met.crossings)
                 born.append(id)
                 break

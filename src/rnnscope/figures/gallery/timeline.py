@@ -14,7 +14,7 @@ from rnnscope.figures.tracks import View, stack
 if TYPE_CHECKING:
     from rnnscope.runs import Run
 
-DEFAULT = ("loss", "orbits", "kinds", "exponents", "curvature")
+DEFAULT = ("loss", "orbits", "kinds", "events", "exponents", "curvature")
 
 
 def timeline(
@@ -29,14 +29,15 @@ def timeline(
     """Tracks of a run, one under the other on the same axis of epochs; nothing is measured.
 
     ``loss`` and ``learning_rate`` are recorded with the run. ``orbits`` is what ``orbit_diagram`` draws; ``kinds`` what
-    ``attractor_map`` draws, or without results of the probe ``attractors`` what ``kind_map`` does; ``exponents`` and
+    ``attractor_map`` draws, or without results of the probe ``attractors`` what ``kind_map`` does; ``events`` are the
+    bifurcations that the probe ``bifurcations`` found; ``exponents`` and
     ``multipliers`` (the largest |μ|) are those of the attractors. ``cost``, ``gradient`` (its norm), ``curvature`` (the
     largest eigenvalue of the Hessian) and ``sensitivity`` (∂x[T]/∂x[0]) are results of the probe ``smoothness``.
 
     Args:
         run: a run.
-        tracks: their names, in the order in which they stand; by default loss, orbits, kinds, exponents and curvature,
-            as far as they were measured.
+        tracks: their names, in the order in which they stand; by default loss, orbits, kinds, events,
+            exponents and curvature, as far as they were measured.
         inputs: index or indices along ``input``. Plotly offers them in a menu (default: all), matplotlib has a panel of
             orbits for each (default: the middle one) and shows the exponents of the middle one.
         output: index or label along ``output``.

@@ -61,7 +61,7 @@ def track(found: "xarray.Dataset", view: View) -> Track:
     heading = f"bifurcations over {input_axis_label(data)}" if view.paper else ""
     panel = Panel(
         tuple(marks),
-        y=Axis("" if view.paper else input_axis_label(data), range=(-0.6, len(order) - 0.4), ticks=ticks),
+        y=Axis("" if view.paper else "bifurcations", range=(-0.6, len(order) - 0.4), ticks=ticks),
         height=0.75,
         heading=heading,
     )
