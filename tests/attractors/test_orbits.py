@@ -214,7 +214,7 @@ def test_dataset_says_what_it_is():
         ({"starts": "visited(nan)"}, "starts: expected 'visited', "),
         ({"starts": 3}, "starts: expected numbers"),
         ({"n_starts": 0}, "n_starts: expected a positive whole number, came 0"),
-        ({"n_keep": 2.5}, "n_keep: expected a whole number"),
+        ({"n_keep": 2.5}, "n_keep: expected a positive whole number"),
         ({"n_transient": -1}, "n_transient: expected a whole number of at least 0, came -1"),
         ({"tolerance": 0}, "tolerance: expected a positive number"),
         ({"dtype": "half"}, "dtype: expected 'float32', 'float64' or None"),

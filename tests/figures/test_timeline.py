@@ -111,6 +111,8 @@ def test_without_names_those_that_were_measured(run):
         return [panel.y.label for panel in rs.figures.timeline(run, backend="recording").sheet.places.values()]
 
     everything = ["loss", "output y", "input frequency ω (rad/step)", "λ1 ≥ λ2 ≥ λ3\n(nat/step)", "λmax(∇²V)"]
+    assert labels() == [*everything[:3], "bifurcations", *everything[3:]]
+    del run.stored["bifurcations"]
     assert labels() == everything
     del run.stored["smoothness"]
     assert labels() == everything[:4]
@@ -166,7 +168,7 @@ def test_exponents_at_other_inputs_are_left_out_and_refused_by_name(run, attract
     found = attractors(n_epochs=12, n_inputs=4)
     run.stored["attractors"] = found.assign_coords(input_value=found["input_value"] + 1)
     labels = [panel.y.label for panel in rs.figures.timeline(run, backend="recording").sheet.places.values()]
-    assert labels == ["loss", "output y", "input frequency ω (rad/step)", "λmax(∇²V)"]
+    assert labels == ["loss", "output y", "input frequency ω (rad/step)", "bifurcations", "λmax(∇²V)"]
     with pytest.raises(ValueError, match="tracks: expected what was measured at the inputs shown, came 'exponents'"):
         rs.figures.timeline(run, tracks=["orbits", "exponents"])
 
@@ -181,6 +183,7 @@ def test_wrong_names_are_named(run):
 
 def test_the_menu_takes_orbits_and_exponents_of_the_same_input(run):
     found = run.stored["attractors"]
+    del run.stored["bifurcations"]
     found["lyapunov_exponent"][:] = -0.1 * (1 + np.arange(4))[None, :, None, None]
     recording = rs.figures.timeline(run, backend="recording")
     assert recording.sheet.menu is not None
