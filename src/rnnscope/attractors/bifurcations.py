@@ -72,10 +72,10 @@ class Bifurcations(MapProbe[TrainingPath]):
         "Allgower & Georg, Introduction to Numerical Continuation Methods, SIAM 2003.",
     )
 
-    n_starts: int = 16
+    n_starts: int = 64
     n_steps: int = 500
     n_seeds: int = 17
-    n_searches: int = 32
+    n_searches: int = 64
     longest_period: int = 12
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from rnnscope.attractors.following.corrector import Branchlet, Node
 from rnnscope.attractors.following.crossings import Crossing, LostError, crossings
 
-_FIRST, _LONGEST, _SHORTEST = 0.1, 0.5, 1e-7  # steps, in the norm of (x, s)
+_FIRST, _LONGEST, _SHORTEST = 0.1, 0.1, 1e-7  # steps, in the norm of (x, s); the longest for each √coordinate
 _MOST_STEPS = 600
 _STRAIGHT = 0.95  # cosine between the tangents at both ends of a step
 _GROWTH = 2.0
@@ -36,7 +36,7 @@ def pursue(branch: Branchlet, node: Node, along: Tensor) -> Pursuit:
     Steps are halved where the corrector does not contract or the branch turns by more than 18°, and grow where it is
     easy. Between neighbouring nodes all crossings of the unit circle are located.
     """
-    pursuit, step = Pursuit([node]), _FIRST
+    pursuit, step, longest = Pursuit([node]), _FIRST, _LONGEST * len(node.state) ** 0.5
     tangent = branch.tangent(node, along)
     for _ in range(_MOST_STEPS):
         here = pursuit.nodes[-1]
@@ -74,7 +74,7 @@ def pursue(branch: Branchlet, node: Node, along: Tensor) -> Pursuit:
         if end is not None:
             pursuit.end = end
             return pursuit
-        tangent, step = turned, min(step * _GROWTH, _LONGEST)
+        tangent, step = turned, min(step * _GROWTH, longest)
     pursuit.lost = pursuit.nodes[-1], pursuit.nodes[-1]
     return pursuit
 

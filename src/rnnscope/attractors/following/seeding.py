@@ -11,6 +11,11 @@ from rnnscope.systems import System
 
 _ESCAPE = 1e12
 _RETURNED = 1e-2  # distance after a period, relative to 1 + ‖x‖, from which Newton's method is tried
+_MOST_ENDS = 16  # that searches begin at, for each input
+_EVERY = 7  # steps of orbits, whose states are drawn from
+_ROUND = 16  # searches of the first round
+_ONE = 1e-6  # distance of zeros that are one, relative to 1 + ‖x‖
+_TOGETHER = 1e-3  # distance of ends of orbits, relative to 1 + ‖x‖
 _BEYOND = 1.0  # of the width of the box of states passed, to each side of it
 _BESIDE = (0.0, 0.1, 0.5, 1.0)  # noise on starts, of the spread of each coordinate
 
@@ -46,20 +51,48 @@ def seeds_at(
     orbits = held_states(system, weights, begins.repeat(n_inputs, 1), drive, n_steps)
     orbits = orbits.unflatten(1, (n_inputs, n_starts)).transpose(0, 1)  # input, time, start, state
     orbits = torch.where(orbits.abs() <= _ESCAPE, orbits, torch.nan)
-    found: list[Seed] = []
-    starts = torch.cat([_around(each, n_searches, generator) for each in orbits])
-    search = find_fixed_points(system, starts, inputs.repeat_interleave(n_searches, 0), escape=_ESCAPE)
-    within = torch.stack([_near(each, search.location) for each in orbits])
-    for row in search.converged.nonzero()[:, 0].tolist():
-        if within[row // n_searches, row]:
-            found.append(Seed(row // n_searches, 1, search.location[row]))
+    thinned = torch.cat([orbits[:, ::_EVERY], orbits[:, -1:]], 1)
+    found = [Seed(at, 1, zero) for at, zero in _zeros(system, inputs, thinned, n_searches, generator)]
     for at, orbit in enumerate(orbits):
         found += [Seed(at, period, state) for period, state in _returning(orbit, longest_period)]
     return found
 
 
+def _zeros(
+    system: System, inputs: Tensor, orbits: Tensor, n_searches: int, generator: torch.Generator
+) -> list[tuple[int, Tensor]]:
+    """Different zeros at each input: searches from where orbits end, and then in rounds that double around them, at an
+    input until a round finds none that is new."""
+    starts = [_around(each, n_searches, generator) for each in orbits]
+    batch = {at: _ends(orbit) for at, orbit in enumerate(orbits)}
+    found: list[tuple[int, Tensor]] = []
+    done, size = 0, _ROUND
+    while True:
+        owner = torch.tensor([at for at, states in batch.items() for _ in states], dtype=torch.int64)
+        news: set[int] = set()
+        zeros = _searched(system, torch.cat([*batch.values()]), inputs[owner]) if len(owner) else []
+        for row, zero in zeros:
+            at = int(owner[row])
+            near = _ONE * (1 + float(zero.norm()))
+            known = any(own == at and float((other - zero).norm()) <= near for own, other in found)
+            if not known and bool(_near(orbits[at], zero[None])[0]):
+                found.append((at, zero))
+                news.add(at)
+        left = [*range(len(orbits))] if not done else [at for at in batch if at in news]
+        if done >= n_searches or not left:
+            return found
+        batch = {at: starts[at][done : done + size] for at in left}
+        done, size = done + size, 2 * size
+
+
+def _searched(system: System, starts: Tensor, inputs: Tensor) -> list[tuple[int, Tensor]]:
+    """The zeros that searches lead to, with the row of the start."""
+    search = find_fixed_points(system, starts, inputs, escape=_ESCAPE)
+    return [(row, search.location[row]) for row in search.converged.nonzero()[:, 0].tolist()]
+
+
 def _around(orbit: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """Starts (count, state) for searches: the ends of orbits (time, start, state), and states passed with noise."""
+    """Starts (count, state) for searches: states passed by orbits (time, start, state), with noise."""
     n = orbit.shape[-1]
     passed = orbit.flatten(0, 1)
     passed = passed[torch.isfinite(passed).all(-1)]
@@ -69,10 +102,14 @@ def _around(orbit: Tensor, count: int, generator: torch.Generator) -> Tensor:
         return noise
     level = torch.tensor(_BESIDE, dtype=orbit.dtype)[torch.arange(count) % len(_BESIDE)]
     spread = (passed - passed.mean(0)).square().mean(0).sqrt().clamp(min=1e-3)
-    starts = passed[(which * len(passed)).long()] + level[:, None] * spread * noise
-    ends = orbit[-1][torch.isfinite(orbit[-1]).all(-1)][: count // 4]
-    starts[: len(ends)] = ends
-    return starts
+    return passed[(which * len(passed)).long()] + level[:, None] * spread * noise
+
+
+def _ends(orbit: Tensor) -> Tensor:
+    """Where orbits (time, start, state) end, those that end together once, (end, state)."""
+    last = orbit[-1][torch.isfinite(orbit[-1]).all(-1)]
+    near = (torch.cdist(last, last) <= _TOGETHER * (1 + last.norm(dim=-1))).tril(-1)
+    return last[~near.any(-1)][:_MOST_ENDS]
 
 
 def _near(orbit: Tensor, states: Tensor) -> Tensor:
