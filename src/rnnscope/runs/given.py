@@ -2,7 +2,7 @@
 
 import shlex
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,12 +10,10 @@ from torch import Tensor
 from rnnscope.base.errors import DamagedFileError, RnnscopeError, RunError
 from rnnscope.base.probe import Probe
 from rnnscope.runs import objectives, probes, results, sequences
+from rnnscope.runs._opened import OpenedRun
 from rnnscope.runs.advice import to_give_cost
 from rnnscope.smoothness import Objective
 from rnnscope.systems import System
-
-if TYPE_CHECKING:
-    from rnnscope.runs.run import Run
 
 
 def check_given(inputs: Any, objective: Objective | None, system: System | None) -> None:
@@ -35,7 +33,7 @@ def check_given(inputs: Any, objective: Objective | None, system: System | None)
         sequences.checked_sequences(inputs, None if system is None else system.input_size)
 
 
-def needed(run: "Run", probe: Probe, objective: Objective | None) -> Tensor | Objective | None:
+def needed(run: OpenedRun, probe: Probe, objective: Objective | None) -> Tensor | Objective | None:
     """What a probe needs besides the network: an objective (the one given, else the run's), sequences, or nothing.
 
     Raises:
@@ -53,7 +51,7 @@ def needed(run: "Run", probe: Probe, objective: Objective | None) -> Tensor | Ob
     return known
 
 
-def give(run: "Run", inputs: Any, objective: Objective | None, *, overwrite: bool) -> None:
+def give(run: OpenedRun, inputs: Any, objective: Objective | None, *, overwrite: bool) -> None:
     """Keep sequences, an objective, or both in a run; see ``Run.give``."""
     if inputs is None and objective is None:
         raise ValueError("sequences, objective: expected at least one of them, came neither")
@@ -75,14 +73,14 @@ def give(run: "Run", inputs: Any, objective: Objective | None, *, overwrite: boo
         objectives.write_objective(run.path, objective)
 
 
-def _network(run: "Run") -> System | None:
+def _network(run: OpenedRun) -> System | None:
     try:
         return run.template
     except (RnnscopeError, OSError):
         return None
 
 
-def _differs(run: "Run", what: str, new: Any, *, overwrite: bool) -> bool:
+def _differs(run: OpenedRun, what: str, new: Any, *, overwrite: bool) -> bool:
     """Whether others are known; RunError if these are not to be replaced."""
     try:
         there = getattr(run, what)
@@ -106,7 +104,7 @@ def _same(there: Any, new: Any) -> bool:
     return isinstance(there, Tensor) and there.dtype == kept.dtype and torch.equal(there, kept)
 
 
-def _measured_with(run: "Run", replaced: list[str]) -> list[str]:
+def _measured_with(run: OpenedRun, replaced: list[str]) -> list[str]:
     """The probes whose stored results depend on what is replaced."""
     names = set()
     for folder in sorted((run.path / "probes").glob("*-*")):

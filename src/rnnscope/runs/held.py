@@ -1,16 +1,13 @@
 """Which inputs to hold on a run of someone's own data: a handful that its sequences suggest, each with a name."""
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
 
 from rnnscope.base.errors import RnnscopeError
+from rnnscope.runs._opened import OpenedRun
 from rnnscope.tasks import ConstantInputs
-
-if TYPE_CHECKING:
-    from rnnscope.runs.run import Run
 
 _FEW = 10  # different inputs at most, to be held one by one
 _TOKENS = 8
@@ -20,7 +17,7 @@ _ENDS = (0.05, 0.95)
 _ALONE = (0.01, 0.25, 0.75, 0.99)  # quantiles of a single channel
 
 
-def inputs_of(run: "Run") -> ConstantInputs | None:
+def inputs_of(run: OpenedRun) -> ConstantInputs | None:
     """The inputs that a run's sequences suggest; None where it has none."""
     if run.sequences is None:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -12,14 +12,12 @@ from rnnscope import attractors
 from rnnscope.base.errors import RunError
 from rnnscope.base.probe import Probe
 from rnnscope.runs import recorded, results
+from rnnscope.runs._opened import OpenedRun
 from rnnscope.runs.given import needed
 from rnnscope.runs.measuring import Group
 from rnnscope.runs.recorded import Epochs
 from rnnscope.runs.tensors import tensor_digest
 from rnnscope.smoothness import Objective
-
-if TYPE_CHECKING:
-    from rnnscope.runs.run import Run
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,7 @@ class Plan:
     problems: list[str]
 
 
-def plan(run: "Run", probe: Probe, epochs: Epochs, objective: Objective | None) -> Plan:
+def plan(run: OpenedRun, probe: Probe, epochs: Epochs, objective: Objective | None) -> Plan:
     """What ``probe`` measures at ``epochs``; see ``Run.probe``."""
     probe = completed(run, probe)
     steps = recorded.steps_of(run.path, run.steps, run.epochs, epochs)
@@ -59,7 +57,7 @@ def plan(run: "Run", probe: Probe, epochs: Epochs, objective: Objective | None) 
     return Plan(probe, data, folder, wanted, missing, problems)
 
 
-def completed(run: "Run", probe: Probe) -> Probe:
+def completed(run: OpenedRun, probe: Probe) -> Probe:
     """The probe with what it leaves open: the constant inputs of the run's task, and where to begin."""
     changes: dict[str, Any] = {}
     if "inputs" in probe.left_open and run.held_inputs is not None:
@@ -79,7 +77,7 @@ def _groups(run: Path, probe: Probe, steps: list[int]) -> list[Group]:
     return list(pairwise(steps))
 
 
-def usual_folder(run: "Run", name: str) -> Path | None:
+def usual_folder(run: OpenedRun, name: str) -> Path | None:
     """Where results of the run's default probe would be."""
     try:
         probe = run.default_probe(name)
@@ -88,7 +86,7 @@ def usual_folder(run: "Run", name: str) -> Path | None:
         return None
 
 
-def results_folder(run: "Run", probe: Probe, data: Tensor | Objective | None, path: Iterable[int] = ()) -> Path:
+def results_folder(run: OpenedRun, probe: Probe, data: Tensor | Objective | None, path: Iterable[int] = ()) -> Path:
     """Where results of a probe stand: apart for another model than the recorded one, for other sequences or another
     cost, and of a whole path for other steps."""
     signature = run.model_signature

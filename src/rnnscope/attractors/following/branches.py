@@ -22,15 +22,7 @@ _DEGENERATE = 1e-9  # distance of a multiplier from 1 at which a zero may be one
 _FAR = 0.03  # a step at once, relative to 1 + ‖x‖, that is checked against the slope of the branch,
 _MISSED = 0.5  # and what it may miss of what that foretells, as a part of itself
 _SAME = 1e-7  # distance of states that are one, relative to 1 + ‖x‖
-_SWITCHES = (
-    3e-2,
-    1e-2,
-    3e-3,
-    1e-3,
-    3e-4,
-    1e-4,
-    3e-5,
-)  # first steps onto a branch that crosses another, in the norm of the state
+_SWITCHES = (3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 3e-5)  # first steps onto a crossing branch, relative to 1 + ‖x‖
 
 
 @dataclass
