@@ -159,7 +159,9 @@ def _driving_pair(params: Params, state: Tensor, input: Tensor, n_driven: int) -
     return torch.cat([pair, driven], dim=-1)
 
 
-@pytest.mark.parametrize(("n_states", "n_snapshots"), [(2, 2), (2, 31), (64, 4)])
+@pytest.mark.parametrize(
+    ("n_states", "n_snapshots"), [(2, 2), (2, 31), (64, 4), pytest.param(400, 2, marks=pytest.mark.slow)]
+)
 def test_a_path_with_four_kinds_of_event(n_states: int, n_snapshots: int):
     """The local ones of them: both folds and the Neimark-Sacker bifurcation, in whatever network they stand."""
     rule = partial(_driving_pair, n_driven=n_states - 2)
