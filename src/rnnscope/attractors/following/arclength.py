@@ -17,16 +17,19 @@ _OVER = (1e-6, 1e-5, 1e-4, 1e-3)  # in s, how far beyond a kink the branch is lo
 _OVERSHOOT = 3.0  # of the way along the tangent, from where it is looked for
 _NEAR_KINK, _KINK = 0.02, 1e-2  # distance, relative to 1 + ‖x‖, and jump of log|μ|, at a kink
 _MOST_KINKS = 50
+_ROUND = 6  # nodes of a closed branch, at least
 
 
 @dataclass
 class Pursuit:
-    """What was met on the way: the nodes, the crossings, and the end at s = 0 or 1; None where it was lost."""
+    """What was met on the way: the nodes, the crossings, and the end at s = 0 or 1; None where it was lost, or came
+    back to where it began: a closed branch, all of it between two snapshots."""
 
     nodes: list[Node]
     crossings: list[Crossing] = field(default_factory=list)
     end: Node | None = None
     lost: tuple[Node, Node] | None = None
+    closed: bool = False
     n_kinks: int = 0
 
 
@@ -71,6 +74,9 @@ def pursue(branch: Branchlet, node: Node, along: Tensor) -> Pursuit:
             step /= 4
             continue
         pursuit.nodes.append(new)
+        if len(pursuit.nodes) > _ROUND and _back(pursuit, turned):
+            pursuit.closed = True
+            return pursuit
         if end is not None:
             pursuit.end = end
             return pursuit
@@ -102,6 +108,14 @@ def _jump(one: Node, two: Node) -> float:
     count = min(len(one.moduli), len(two.moduli))
     jumps = np.log(np.maximum(two.moduli[:count], 1e-9)) - np.log(np.maximum(one.moduli[:count], 1e-9))
     return float(np.abs(jumps).max())
+
+
+def _back(pursuit: Pursuit, tangent: Tensor) -> bool:
+    """Whether the last step passed the first node, in the direction in which it was left."""
+    first, second, before, here = (pursuit.nodes[at].point for at in (0, 1, -2, -1))
+    length = float((here - before).norm())
+    near = min(float((here - first).norm()), float((before - first).norm()))
+    return near <= length and float(((second - first) * tangent).sum()) > 0
 
 
 def _landed(branch: Branchlet, here: Node, beyond: Tensor) -> Node | None:

@@ -317,6 +317,8 @@ class Follower:
                 if node is None or not 0 <= node.s <= 1:
                     continue
                 met = pursue(onto, node, sign * along)
+                if met.closed:  # at no snapshot is there anything of it
+                    break
                 if met.end is None:
                     continue
                 forwards = met.end.s == 1
