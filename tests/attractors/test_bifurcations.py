@@ -12,10 +12,12 @@ from torch import Tensor
 
 from rnnscope.attractors import Bifurcations
 from rnnscope.base.probe import Given
+from rnnscope.findings.bifurcations import kinds_of_events
 from rnnscope.runs import Run
 from rnnscope.systems import TrainingPath, as_system, textbook
 from rnnscope.systems.system import Params
 from rnnscope.systems.textbook import MapSystem
+from rnnscope.training import Config, fit
 
 NAMES = ("fold", "flip", "neimark_sacker", "pitchfork", "transcritical", "border_collision", "lost")
 
@@ -276,3 +278,15 @@ def test_a_run_is_followed_through_all_its_snapshots(run_copy):
     assert found.sizes["input"] == len(run_copy.held_inputs.values)
     assert ((found["index"] >= 0).any("branch")).all().item()
     assert Run(run_copy.path).dataset("bifurcations").identical(found)
+
+
+@pytest.mark.slow
+def test_the_points_of_a_trained_flipflop_are_those_that_searching_finds(tmp_path):
+    run = fit(Config.assemble("flipflop", seed=0, changes=["training.n_epochs=120"]), tmp_path / "bits")
+    found = run.probe("bifurcations").isel(step=-1)
+    searched = run.probe("fixedpoints", epochs=[120]).isel(step=-1)
+    last = found["index"].values[:, -1]
+    assert (last == 0).sum() == searched["n_stable"].values.sum()
+    reachable = (searched["status"].values >= 0) & (searched["reachable"].values > 0)
+    assert (last >= 0).sum() == reachable.sum()
+    assert "lost" not in kinds_of_events(found)
