@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -278,6 +279,16 @@ def test_a_run_is_followed_through_all_its_snapshots(run_copy):
     assert found.sizes["input"] == len(run_copy.held_inputs.values)
     assert ((found["index"] >= 0).any("branch")).all().item()
     assert Run(run_copy.path).dataset("bifurcations").identical(found)
+
+
+def test_what_is_shown_is_followed_with_the_default_settings_through_all_snapshots(run_copy):
+    changes: dict[str, Any] = {"n_starts": 4, "n_searches": 4, "n_seeds": 2, "n_steps": 100}
+    several = run_copy.probe("bifurcations", epochs=[0, 3, 6], **changes)
+    run_copy.probe("bifurcations", epochs=[6], **changes)
+    assert Run(run_copy.path).dataset("bifurcations").identical(several)
+    whole = run_copy.probe("bifurcations")
+    run_copy.probe("bifurcations", **changes)
+    assert Run(run_copy.path).dataset("bifurcations").identical(whole)
 
 
 @pytest.mark.slow

@@ -150,5 +150,5 @@ def table(found: "xarray.Dataset") -> Table:
 
 def _note(found: "xarray.Dataset") -> str:
     """How many branches were followed, over how many snapshots."""
-    n = found.sizes["branch"]
-    return f"{n} branch{'es' * (n != 1)} followed through {found.sizes['snapshot']} snapshots"
+    n, n_snapshots = found.sizes["branch"], found.sizes["snapshot"]
+    return f"{n} branch{'es' * (n != 1)} followed through {n_snapshots} snapshot{'s' * (n_snapshots != 1)}"

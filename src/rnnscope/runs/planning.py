@@ -78,15 +78,16 @@ def _groups(run: Path, probe: Probe, steps: list[int]) -> list[Group]:
 
 
 def usual_folder(run: OpenedRun, name: str) -> Path | None:
-    """Where results of the run's default probe would be."""
+    """Where results of the run's default probe would be, those of a whole path at all snapshots."""
     try:
         probe = run.default_probe(name)
-        return results_folder(run, probe, needed(run, probe, None))
+        every = _groups(run.path, probe, run.steps.tolist())
+        return results_folder(run, probe, needed(run, probe, None), every[0])
     except (ValueError, TypeError, RunError):
         return None
 
 
-def results_folder(run: OpenedRun, probe: Probe, data: Tensor | Objective | None, path: Iterable[int] = ()) -> Path:
+def results_folder(run: OpenedRun, probe: Probe, data: Tensor | Objective | None, path: Iterable[int]) -> Path:
     """Where results of a probe stand: apart for another model than the recorded one, for other sequences or another
     cost, and of a whole path for other steps."""
     signature = run.model_signature

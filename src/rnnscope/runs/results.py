@@ -184,12 +184,15 @@ def read_blocks(folder: Path) -> tuple[list[xr.Dataset], list[str]]:
 
 
 def preferred(found: list[tuple[Path, list[xr.Dataset]]], usual: Path | None) -> list[xr.Dataset]:
-    """The blocks in the folder ``usual``, else those of most steps, of as many those written last."""
+    """The blocks in the folder ``usual``, else those of most steps, of as many those of most snapshots of a path, of as
+    many those written last."""
 
-    def rank(stored: tuple[Path, list[xr.Dataset]]) -> tuple[bool, int, int]:
+    def rank(stored: tuple[Path, list[xr.Dataset]]) -> tuple[bool, int, int, int]:
         folder, blocks = stored
+        n_snapshots = max(block.sizes.get("snapshot", 0) for block in blocks)
         n_steps = len({step for block in blocks for step in block["step"].values.tolist()})
-        return folder == usual, n_steps, max(path.stat().st_mtime_ns for path in folder.glob("*.nc"))
+        written = max(path.stat().st_mtime_ns for path in folder.glob("*.nc"))
+        return folder == usual, n_steps, n_snapshots, written
 
     return max(found, key=rank)[1]
 
